@@ -1,0 +1,282 @@
+"""Ranks that are processes: the transport on `torch.distributed`, gloo on CPUs.
+
+Before each array its dtype and shape travel as 128 bytes of text, so that a mismatch is an error
+that says so; gloo itself would end the process. The ledger counts what the algorithm sends, not
+these headers. ``checked=False`` leaves them out.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from mlsys_lib.comm.arrays import describe
+from mlsys_lib.comm.clock import COMPUTE, POST, SEND, WAIT, Message
+from mlsys_lib.comm.communicator import Communicator, Request
+from mlsys_lib.comm.errors import LostRankError, MessageError
+
+HEADER_BYTES = 128
+
+
+class _Channel:
+    """One direction to or from a peer under one tag."""
+
+    def __init__(self, src: int, dst: int, tag: int) -> None:
+        self.src, self.dst, self.tag = src, dst, tag
+        self.count = 0  # messages so far
+        self.loopback: list[np.ndarray] = []  # a rank's messages to itself
+
+    def next_message(self, size_bytes: int) -> Message:
+        self.count += 1
+        return (self.src, self.dst, self.tag, self.count - 1, size_bytes)
+
+
+class TorchTransport:
+    """One process's end.
+
+    Parameters
+    ----------
+    timeout_s : float
+        A wait longer than this is an error that names the peer.
+    checked : bool
+        Send dtype and shape ahead of each array.
+    """
+
+    def __init__(self, timeout_s: float = 60.0, checked: bool = True) -> None:
+        self.rank, self.world_size = dist.get_rank(), dist.get_world_size()
+        self.log: list[tuple[Any, ...]] = []
+        self._timeout = timedelta(seconds=timeout_s)
+        self._checked = checked
+        self._start_s = time.perf_counter()
+        self._channels: dict[tuple[int, int, int], _Channel] = {}
+
+    def _channel(self, src: int, dst: int, tag: int) -> _Channel:
+        key = (src, dst, tag)
+        return self._channels.setdefault(key, _Channel(src, dst, tag))
+
+    def out_channel(self, dst: int, tag: int) -> _Channel:
+        """Return the channel to `dst`."""
+        return self._channel(self.rank, dst, tag)
+
+    def in_channel(self, src: int, tag: int) -> _Channel:
+        """Return the channel from `src`."""
+        return self._channel(src, self.rank, tag)
+
+    def post_send(self, array: np.ndarray, channel: _Channel, early: bool) -> Request:
+        """Begin to send, header first."""
+        message = channel.next_message(array.nbytes)
+        self.log.append((SEND, message))
+        works = []
+        if channel.dst == self.rank:
+            channel.loopback.append(array.copy())
+        else:
+            data = torch.from_numpy(_as_bytes(array))
+            if self._checked:
+                works.append(self._isend(_header(array), channel, is_header=True))
+            works.append(self._isend(data, channel, is_header=False))
+        return Request(self, message, array, True, (channel, works))
+
+    def post_recv(self, array: np.ndarray, channel: _Channel, early: bool) -> Request:
+        """Offer a buffer; the array itself is received in `wait`, after its header."""
+        message = channel.next_message(array.nbytes)
+        if early:
+            self.log.append((POST, message))
+        header = torch.empty(HEADER_BYTES, dtype=torch.uint8)
+        work = None
+        if channel.src != self.rank:
+            if self._checked:
+                work = self._irecv(header, channel, is_header=True)
+            else:
+                header, work = self._irecv_payload(array, channel)
+        return Request(self, message, array, False, (channel, header, work))
+
+    def wait(self, requests: tuple[Request, ...]) -> None:
+        """Finish receives, then sends, in the order given."""
+        receives = [r for r in requests if not r.is_send]
+        sends = [r for r in requests if r.is_send]
+        for request in receives:
+            self._finish_recv(request)
+        for request in sends:
+            channel, works = request.work
+            self._check_loopback(request, channel)
+            for work in works:
+                self._finish(work, channel)
+        received = tuple(r.message for r in receives)
+        self.log.append((WAIT, self.rank, tuple(r.message for r in sends), received))
+
+    def send_recv(
+        self, array: np.ndarray, out: np.ndarray, out_channel: _Channel, in_channel: _Channel
+    ) -> None:
+        """Send and receive at the same time."""
+        incoming = self.post_recv(out, in_channel, early=False)
+        self.wait((incoming, self.post_send(array, out_channel, early=False)))
+
+    def recv_any(self, array: np.ndarray, sources: Sequence[int], tag: int) -> int:
+        """Take the first header that comes under `tag`, then the array from its sender."""
+        if not self._checked:
+            raise ValueError("checked must be True for recv_any: the header tells the sender")
+        header = torch.empty(HEADER_BYTES, dtype=torch.uint8)
+        try:
+            src = int(dist.recv(header, src=None, tag=2 * tag))
+        except RuntimeError as error:
+            raise LostRankError(
+                f"rank {self.rank} waited to receive from any of {list(sources)}: {error}"
+            ) from error
+        channel = self.in_channel(src, tag)
+        if src not in sources:
+            raise MessageError(
+                f"sources must hold every rank that sends under tag {tag}: rank {src} did, rank "
+                f"{self.rank} receives from {list(sources)}"
+            )
+        message = channel.next_message(array.nbytes)
+        self._receive_payload(array, header, channel)
+        self.log.append((WAIT, self.rank, (), (message,)))
+        return src
+
+    def compute(self, seconds: float, label: str) -> None:
+        """Note the work in the log, for the simulated clock."""
+        self.log.append((COMPUTE, self.rank, seconds, label))
+
+    def now_s(self) -> float:
+        """Return seconds since the transport was made."""
+        return time.perf_counter() - self._start_s
+
+    # -- torch -------------------------------------------------------------------------------------
+    def _isend(self, data: torch.Tensor, channel: _Channel, is_header: bool) -> Any:
+        with self._naming(channel):
+            return dist.isend(data, channel.dst, tag=2 * channel.tag + (not is_header))
+
+    def _irecv(self, data: torch.Tensor, channel: _Channel, is_header: bool) -> Any:
+        with self._naming(channel):
+            return dist.irecv(data, channel.src, tag=2 * channel.tag + (not is_header))
+
+    def _irecv_payload(self, out: np.ndarray, channel: _Channel) -> tuple[np.ndarray, Any]:
+        """Begin to receive into `out`, or into a copy where its memory has gaps."""
+        staged = out if out.flags.c_contiguous else np.empty_like(out, order="C")
+        work = self._irecv(torch.from_numpy(_as_bytes(staged)), channel, is_header=False)
+        return staged, work
+
+    def _finish_recv(self, request: Request) -> None:
+        channel, header, work = request.work
+        if channel.src == self.rank:
+            if not channel.loopback:
+                raise ValueError(
+                    f"src must be another rank: rank {self.rank} receives from itself before it "
+                    "has sent"
+                )
+            data = channel.loopback.pop(0)
+            _check_fits(describe(data), request.array, channel)
+            request.array[...] = data
+            return
+        self._finish(work, channel)
+        if self._checked:
+            self._receive_payload(request.array, header, channel)
+        elif header is not request.array:
+            request.array[...] = header
+
+    def _receive_payload(self, out: np.ndarray, header: torch.Tensor, channel: _Channel) -> None:
+        sent = bytes(header.numpy()).rstrip(b" ").decode()
+        _check_fits(sent, out, channel)
+        staged, work = self._irecv_payload(out, channel)
+        self._finish(work, channel)
+        if staged is not out:
+            out[...] = staged
+
+    def _finish(self, work: Any, channel: _Channel) -> None:
+        with self._naming(channel):
+            work.wait(self._timeout)
+
+    def _check_loopback(self, request: Request, channel: _Channel) -> None:
+        if channel.dst == self.rank and channel.loopback:
+            raise ValueError(
+                f"dst must be another rank: rank {self.rank} sends to itself and has no receive "
+                "posted; use send_recv, or irecv before"
+            )
+
+    @contextmanager
+    def _naming(self, channel: _Channel) -> Iterator[None]:
+        """Turn torch's error into one that names the ranks."""
+        try:
+            yield
+        except RuntimeError as error:
+            verb, peer = ("receive from", channel.src)
+            if channel.src == self.rank:
+                verb, peer = ("send to", channel.dst)
+            cause = str(error).splitlines()[0]
+            raise LostRankError(
+                f"rank {self.rank} waited to {verb} rank {peer} (tag {channel.tag}): {cause}"
+            ) from error
+
+
+def _as_bytes(array: np.ndarray) -> np.ndarray:
+    """Return the array's memory as bytes (a copy where it has gaps, or cannot be written)."""
+    contiguous = np.ascontiguousarray(array)
+    if not contiguous.flags.writeable:
+        contiguous = contiguous.copy()  # torch warns of arrays that it might write to
+    return contiguous.reshape(-1).view(np.uint8)
+
+
+def _header(array: np.ndarray) -> torch.Tensor:
+    text = describe(array).encode()[:HEADER_BYTES].ljust(HEADER_BYTES)
+    return torch.from_numpy(np.frombuffer(text, np.uint8).copy())
+
+
+def _check_fits(sent: str, out: np.ndarray, channel: _Channel) -> None:
+    if sent != describe(out):
+        raise MessageError(
+            f"rank {channel.src} sent {sent}, rank {channel.dst} receives into {describe(out)} "
+            f"(tag {channel.tag}): dtype and shape must agree"
+        )
+
+
+@contextmanager
+def process_group(
+    rank: int, world_size: int, store: Any, timeout_s: float, checked: bool
+) -> Iterator[TorchTransport]:
+    """Join a gloo group for the time of a `with`, and leave it whatever happens."""
+    dist.init_process_group(
+        "gloo",
+        store=store,
+        rank=rank,
+        world_size=world_size,
+        timeout=timedelta(seconds=timeout_s),
+    )
+    try:
+        yield TorchTransport(timeout_s, checked)
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def from_environment(timeout_s: float = 60.0, checked: bool = True) -> Iterator[Communicator]:
+    """Join the group that torchrun describes in RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT."""
+    missing = [
+        name
+        for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+        if name not in os.environ
+    ]
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)} must be in the environment: start this with "
+            "torchrun … -m mlsys_lib.run"
+        )
+    port = os.environ["MASTER_PORT"]
+    try:
+        dist.init_process_group("gloo", timeout=timedelta(seconds=timeout_s))
+    except dist.DistNetworkError as error:
+        if "EADDRINUSE" not in str(error):
+            raise
+        raise LostRankError(
+            f"MASTER_PORT must be free: port {port} is in use; choose another, or let torchrun "
+            "choose (--rdzv-endpoint=localhost:0)"
+        ) from None
+    try:
+        yield Communicator(TorchTransport(timeout_s, checked))
+    finally:
+        dist.destroy_process_group()

@@ -1,0 +1,94 @@
+"""A process that waits for functions to run: started by `mlsys_lib.comm.launch`, not by people."""
+
+import importlib
+import os
+import pickle
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from functools import reduce
+from multiprocessing.connection import Client, Connection
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from mlsys_lib.comm.communicator import Communicator
+from mlsys_lib.comm.errors import LostRankError
+from mlsys_lib.comm.torch_backend import process_group
+
+
+def main(address: str, rank: int) -> None:
+    """Connect to the parent, and run what it sends until it goes away."""
+    torch.set_num_threads(1)
+    connection = Client(address, authkey=bytes.fromhex(os.environ.pop("MLSYS_WORKER_KEY")))
+    connection.send(rank)
+    tasks: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+    threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
+    while True:
+        connection.send(_answer(*tasks.get()))
+
+
+def _listen(connection: "Connection[Any, Any]", tasks: "SimpleQueue[tuple[Any, ...]]") -> None:
+    """Pass tasks on; when the parent is gone, end at once, whatever this rank is doing."""
+    try:
+        while True:
+            tasks.put(connection.recv())
+    except (EOFError, OSError):
+        os._exit(1)
+
+
+def _answer(
+    reference: str,
+    call: bytes,
+    rank: int,
+    world_size: int,
+    store: str,
+    timeout_s: float,
+    checked: bool,
+) -> dict[str, Any]:
+    try:
+        function = _find(reference)
+        args, kwargs = pickle.loads(call)
+        file_store = dist.FileStore(store, world_size)
+        with process_group(rank, world_size, file_store, timeout_s, checked) as transport:
+            dist.barrier()
+            start_s = time.perf_counter()
+            result = function(Communicator(transport), *args, **kwargs)
+            wall_s = time.perf_counter() - start_s
+            _wait_for_the_end(rank)
+        answer = {"result": result, "log": transport.log, "wall_s": wall_s}
+        pickle.dumps(answer)  # a result that cannot travel is this rank's error
+        return answer
+    except Exception as error:
+        return {
+            "error": f"rank {rank} raised {type(error).__name__}: {error}",
+            "traceback": traceback.format_exc(),
+            "lost": isinstance(error, LostRankError | dist.DistError),
+            "finished": isinstance(error, _NeverEndedError),
+        }
+
+
+class _NeverEndedError(LostRankError):
+    """This rank had finished; others had not, or had gone."""
+
+
+def _wait_for_the_end(rank: int) -> None:
+    """Stay until all have finished: somebody may still receive from this rank."""
+    try:
+        dist.barrier()
+    except RuntimeError as error:
+        raise _NeverEndedError(f"rank {rank} had finished, another rank had not") from error
+
+
+def _find(reference: str) -> Callable[..., Any]:
+    module, _, name = reference.partition(":")
+    found: Callable[..., Any] = reduce(getattr, name.split("."), importlib.import_module(module))
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,1 @@
+"""What every topic leans on: checked parameters, units."""
