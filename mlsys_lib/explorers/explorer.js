@@ -107,6 +107,7 @@
     console.error(`two explorers on this page are named ${name}`);
   settle();
   load();
+  find(".mlsys-still").remove();
   find(".mlsys-controls").hidden = false;
   addEventListener("load", reveal);
   addEventListener("hashchange", () => { load(); reveal(); });

@@ -70,7 +70,7 @@ def page_html(explorer: "Explorer") -> str:
             style_element(),
             f'<p class="mlsys-title">{escape(explorer.title)}</p>',
             f'<div class="mlsys-controls" hidden>{"".join(_controls(explorer))}</div>',
-            f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
+            f'<p class="mlsys-still">{_NO_SCRIPT}</p>',
             panels(svg, alt),
             '<p class="mlsys-live" aria-live="polite"></p>',
             f'<details class="mlsys-data"><summary>{SUMMARY}</summary>'
