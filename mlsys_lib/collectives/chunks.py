@@ -1,5 +1,7 @@
 """Cutting an array into as many nearly equal chunks as there are ranks."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -17,4 +19,4 @@ def split(flat: np.ndarray, num_chunks: int) -> list[np.ndarray]:
     """Return views of a one-dimensional array, as `np.array_split` cuts it but faster."""
     size, extra = divmod(len(flat), num_chunks)
     ends = [i * size + min(i, extra) for i in range(num_chunks + 1)]
-    return [flat[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [flat[start:end] for start, end in pairwise(ends)]

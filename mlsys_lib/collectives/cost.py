@@ -56,14 +56,14 @@ class Cost:
 
 
 def ring_reduce_scatter_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
-    """m - 1 rounds; each rank sends every chunk but its own."""
+    """M - 1 rounds; each rank sends every chunk but its own."""
     sizes = _chunk_bytes(world_size, num_elements, itemsize)
     steps = world_size - 1
     return Cost(steps, steps, int(steps * sizes[0]), sizes.sum() - sizes)
 
 
 def ring_all_gather_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
-    """m - 1 rounds of N bytes, where N is what each rank has at first."""
+    """M - 1 rounds of N bytes, where N is what each rank has at first."""
     steps = _checked(world_size, num_elements, itemsize) - 1
     size = num_elements * itemsize
     return Cost(steps, steps, steps * size, _equal(world_size, steps * size))
@@ -96,7 +96,7 @@ def scatter_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
 
 
 def naive_all_reduce_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
-    """A gather, and the result back: 2 rounds, 2 (m - 1) N bytes through rank 0."""
+    """Gather, and send the result back: 2 rounds, 2 (m - 1) N bytes through rank 0."""
     return gather_cost(world_size, num_elements, itemsize) + scatter_cost(
         world_size, num_elements, itemsize
     )
@@ -131,9 +131,7 @@ def tree_all_reduce_cost(world_size: int, num_elements: int, itemsize: int) -> C
     )
 
 
-def recursive_doubling_all_reduce_cost(
-    world_size: int, num_elements: int, itemsize: int
-) -> Cost:
+def recursive_doubling_all_reduce_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
     """log2 p rounds of N bytes, p the largest power of two; 2 more if m is not p."""
     power = largest_power_of_two(_checked(world_size, num_elements, itemsize))
     rounds, size = _ceil_log2(power), num_elements * itemsize
@@ -177,7 +175,7 @@ def parameter_server_all_reduce_cost(
 
 
 def all_to_all_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
-    """m - 1 rounds of one row, where `num_elements` is one row's."""
+    """M - 1 rounds of one row, where `num_elements` is one row's."""
     return ring_all_gather_cost(world_size, num_elements, itemsize)
 
 
@@ -242,7 +240,7 @@ def _ceil_log2(world_size: int) -> int:
 
 
 def _fold_cost(world_size: int, power: int, size_bytes: int) -> Cost:
-    """A round before and a round after, for ranks beyond the largest power of two."""
+    """Add a round before and a round after, for ranks beyond the largest power of two."""
     extra = world_size - power
     sent = np.zeros(world_size, np.int64)
     sent[:extra] += size_bytes  # the result goes back

@@ -40,9 +40,7 @@ class Training:
     num_steps: int
 
 
-def softmax_gradient(
-    weights: np.ndarray, X: np.ndarray, y: np.ndarray
-) -> tuple[float, np.ndarray]:
+def softmax_gradient(weights: np.ndarray, X: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
     """Return the summed cross-entropy of softmax regression and its gradient.
 
     Parameters

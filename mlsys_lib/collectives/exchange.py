@@ -44,6 +44,9 @@ def barrier(comm: Communicator) -> None:
     """
     distance, nothing = 1, np.empty(0)
     while distance < comm.world_size:
-        dst, src = (comm.rank + distance) % comm.world_size, (comm.rank - distance) % comm.world_size
+        dst, src = (
+            (comm.rank + distance) % comm.world_size,
+            (comm.rank - distance) % comm.world_size,
+        )
         comm.send_recv(nothing, nothing.copy(), dst, src)
         distance *= 2

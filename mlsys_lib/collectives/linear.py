@@ -73,6 +73,8 @@ def naive_all_reduce(comm: Communicator, x: np.ndarray, op: str = "sum") -> np.n
         total = np.empty_like(x)
         comm.recv(total, 0)
         return total
-    total = np.array(finish(op, combine.reduce(stack, axis=0), comm.world_size))  # type: ignore[attr-defined]
+    total = np.empty_like(x)
+    combine.reduce(stack, axis=0, dtype=x.dtype, out=total)  # int32 stays int32
+    finish(op, total, comm.world_size)
     wait_all([comm.isend(total, rank) for rank in range(1, comm.world_size)])
     return total

@@ -139,8 +139,7 @@ def checked_weights(
     weights = np.array(weights)
     if weights.ndim != 1 or weights.dtype.kind != "f":
         raise ValueError(
-            "weights must be one-dimensional and floating, got "
-            f"{weights.dtype} {weights.shape}"
+            f"weights must be one-dimensional and floating, got {weights.dtype} {weights.shape}"
         )
     if comm.world_size < 2:
         raise ValueError("world_size must be >= 2 (a server and a worker), got 1")

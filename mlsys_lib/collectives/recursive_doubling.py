@@ -10,9 +10,7 @@ from mlsys_lib.collectives.reduction import combine_for, finish
 from mlsys_lib.comm import Communicator
 
 
-def recursive_doubling_all_reduce(
-    comm: Communicator, x: np.ndarray, op: str = "sum"
-) -> np.ndarray:
+def recursive_doubling_all_reduce(comm: Communicator, x: np.ndarray, op: str = "sum") -> np.ndarray:
     """Combine `x` over all ranks; every rank gets the result, bitwise the same.
 
     Notes

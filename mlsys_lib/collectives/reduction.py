@@ -1,12 +1,10 @@
 """The operations by which ranks combine their arrays: sum, mean, max, min."""
 
-from collections.abc import Callable
-
 import numpy as np
 
 from mlsys_lib.core.validate import one_of
 
-_COMBINE: dict[str, Callable[..., np.ndarray]] = {
+_COMBINE: dict[str, np.ufunc] = {
     "sum": np.add,
     "mean": np.add,
     "max": np.maximum,
@@ -14,7 +12,7 @@ _COMBINE: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
-def combine_for(op: str, dtype: np.dtype) -> Callable[..., np.ndarray]:
+def combine_for(op: str, dtype: np.dtype) -> np.ufunc:
     """Return the ufunc that combines two partial results of `op`.
 
     Raises

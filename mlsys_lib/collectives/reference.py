@@ -4,14 +4,24 @@ Nothing is sent here. These are the oracles that the distributed versions are he
 of an argument or a result belongs to rank `r`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from mlsys_lib.collectives.chunks import split
 
 Arrays = Sequence[np.ndarray]
-_REDUCE = {"sum": np.sum, "mean": np.mean, "max": np.max, "min": np.min}
+_REDUCE: dict[str, Callable[..., np.ndarray]] = {
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+}
+    "sum": np.sum,
+    "mean": np.mean,
+    "max": np.max,
+    "min": np.min,
+}
 
 
 def reduce(xs: Arrays, op: str = "sum") -> np.ndarray:

@@ -13,9 +13,7 @@ INDEX = np.dtype(np.int32)
 COUNT_BYTES = 8
 
 
-def push_sparse(
-    comm: Communicator, server: int, indices: np.ndarray, values: np.ndarray
-) -> None:
+def push_sparse(comm: Communicator, server: int, indices: np.ndarray, values: np.ndarray) -> None:
     """Send the entries ``gradient[indices] = values`` to the server.
 
     Parameters
@@ -31,15 +29,15 @@ def push_sparse(
     indices = _checked_indices(indices)
     values = np.asarray(values)
     if values.shape != indices.shape:
-        raise ValueError(f"values must have the shape of indices {indices.shape}, got {values.shape}")
+        raise ValueError(
+            f"values must have the shape of indices {indices.shape}, got {values.shape}"
+        )
     comm.send(np.array(len(indices), np.int64), server)
     comm.send(indices, server)
     comm.send(values, server)
 
 
-def serve_push(
-    comm: Communicator, worker: int, weights: np.ndarray, learning_rate: float
-) -> None:
+def serve_push(comm: Communicator, worker: int, weights: np.ndarray, learning_rate: float) -> None:
     """Receive a sparse push and step against it: w[i] -= η · value, in place."""
     positive("learning_rate", learning_rate)
     indices = _receive_indices(comm, worker, len(weights))

@@ -102,9 +102,9 @@ class _Server:
         self._comm, self._weights, self._num_steps = comm, weights, num_steps
         self._learning_rate, self._staleness = learning_rate, staleness
         self._workers = range(1, comm.world_size)
-        self._clock = {worker: 0 for worker in self._workers}  # steps done
-        self._seen = {worker: 0 for worker in self._workers}  # updates when it got its weights
-        self._lead = {worker: 0 for worker in self._workers}
+        self._clock = dict.fromkeys(self._workers, 0)  # steps done
+        self._seen = dict.fromkeys(self._workers, 0)  # updates when it got its weights
+        self._lead = dict.fromkeys(self._workers, 0)
         self._waiting: set[int] = set()
         self._replies: list[Request] = []
 

@@ -136,9 +136,7 @@ class Communicator:
         channel = self._routes_in.get((src, tag)) or self._route_in(src, tag)
         self._transport.post_recv(as_writable("out", out), channel, early=False).wait()
 
-    def send_recv(
-        self, x: np.ndarray, out: np.ndarray, dst: int, src: int, tag: int = 0
-    ) -> None:
+    def send_recv(self, x: np.ndarray, out: np.ndarray, dst: int, src: int, tag: int = 0) -> None:
         """Send `x` to `dst` and receive into `out` from `src` at the same time: one round.
 
         Returns when `out` is filled and `x` may be used again. The two must not overlap.
@@ -160,9 +158,7 @@ class Communicator:
         channel = self._routes_in.get((src, tag)) or self._route_in(src, tag)
         return self._transport.post_recv(as_writable("out", out), channel, early=True)
 
-    def recv_any(
-        self, out: np.ndarray, sources: Sequence[int] | None = None, tag: int = 0
-    ) -> int:
+    def recv_any(self, out: np.ndarray, sources: Sequence[int] | None = None, tag: int = 0) -> int:
         """Receive into `out` from whichever of `sources` is first; return that rank.
 
         Parameters

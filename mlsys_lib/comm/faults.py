@@ -18,8 +18,9 @@ class Faults:
     Attributes
     ----------
     dead : mapping of rank to int
-        The rank stops after that many messages posted. Ranks that never need it finish (its own
-        result is None); a rank that waits for it ends the run with `LostRankError`.
+        The rank posts that many messages, and stops at its next send or receive. Ranks that never
+        need it finish (its own result is None); a rank that waits for it ends the run with
+        `LostRankError`.
     slow : mapping of rank to float
         The rank's `compute` takes that many times longer. Results do not change, times do.
     dropped : collection of (src, dst, number)

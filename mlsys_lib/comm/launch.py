@@ -88,7 +88,10 @@ class ProcessPool:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -209,8 +212,8 @@ class ProcessPool:
         if "error" not in answer:
             answers[rank] = answer
         elif answer["lost"]:
-            failures[rank] = LostRankError(answer["error"])
-            failures[rank].had_finished = answer["finished"]
+            lost = failures[rank] = LostRankError(answer["error"])
+            lost.had_finished = answer["finished"]
         else:
             failures[rank] = RankError(rank, answer["error"])
             failures[rank].add_note(answer["traceback"])

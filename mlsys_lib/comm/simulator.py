@@ -193,7 +193,9 @@ class _World:
             raise error
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise RankError(
-            rank, f"rank {rank} raised {type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+            rank,
+            f"rank {rank} raised {type(error).__name__}: {error} "
+            f"({where.name}, line {where.lineno})",
         ) from error
 
     def _check_nothing_left(self) -> None:
@@ -269,6 +271,9 @@ class _World:
             if rank in self.any_waits:
                 sources, tag = self.any_waits[rank]
                 waits.append(f"rank {rank} waits to receive from any of {sources} (tag {tag})")
+                lost += [
+                    f"rank {src} is dead, and {waits[-1]}" for src in sources if src in self.dead
+                ]
                 continue
             channel = self.waits[rank]
             assert channel is not None
@@ -299,7 +304,7 @@ class _Simulated:
         self._posted_to: dict[int, int] = {}  # messages per destination, for faults
         self._dies_after = world.faults.dead.get(rank)
         faults = world.faults
-        faulty = faults.dropped or faults.corrupted or faults.dead
+        faulty = faults.dropped or faults.corrupted or self._dies_after is not None
         self._survives_faults = self._apply_faults if faulty else None
 
     def out_channel(self, dst: int, tag: int) -> _Channel:
@@ -344,6 +349,8 @@ class _Simulated:
 
     def _put(self, copy: np.ndarray, channel: _Channel) -> Message:
         """Put a message into its channel, and wake a receiver that waits for it."""
+        if self._dies_after is not None:
+            self._die_if_due()
         number = channel.sent
         channel.sent = number + 1
         if self._survives_faults is None or self._survives_faults(copy, channel, number):
@@ -357,6 +364,8 @@ class _Simulated:
 
     def _offer(self, channel: _Channel, size_bytes: int) -> Message:
         """Offer a receive, and wake a sender that waits for it."""
+        if self._dies_after is not None:
+            self._die_if_due()
         number = channel.posted
         channel.posted = number + 1
         if channel.sender_waits:
@@ -389,13 +398,17 @@ class _Simulated:
                 "corrupted: its checksum is wrong"
             )
 
-    def _apply_faults(self, copy: np.ndarray, channel: _Channel, number: int) -> bool:
-        """Die, lose or spoil this message as the faults say; False: it never arrives."""
-        faults = self._world.faults
-        if self._dies_after is not None and sum(self._posted_to.values()) + len(self._posted_to) >= self._dies_after:
+    def _die_if_due(self) -> None:
+        """End this rank if the faults say that it has posted its last message."""
+        if self._dies_after is not None and sum(self._posted_to.values()) >= self._dies_after:
             self._world.dead.add(self.rank)
             raise _Stop
-        nth = self._posted_to[channel.dst] = self._posted_to.get(channel.dst, -1) + 1
+
+    def _apply_faults(self, copy: np.ndarray, channel: _Channel, number: int) -> bool:
+        """Lose or spoil this message as the faults say; False: it never arrives."""
+        faults = self._world.faults
+        nth = self._posted_to.get(channel.dst, 0)
+        self._posted_to[channel.dst] = nth + 1
         name = (self.rank, channel.dst, nth)
         if name in faults.dropped:
             channel.lost.add(number)
@@ -424,6 +437,8 @@ class _Simulated:
             )
 
     def recv_any(self, array: np.ndarray, sources: Sequence[int], tag: int) -> int:
+        if self._dies_after is not None:
+            self._die_if_due()
         self._world.any_waits[self.rank] = (list(sources), tag)
         self._world.block(self.rank, None)
         src = self._world.chosen
@@ -435,5 +450,3 @@ class _Simulated:
 
     def now_s(self) -> float:
         return self._world.clock().time_s[self.rank]
-
-

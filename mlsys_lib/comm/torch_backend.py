@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from mlsys_lib.comm.communicator import Communicator, Request
 from mlsys_lib.comm.errors import LostRankError, MessageError
 
 HEADER_BYTES = 128
+_FileStore: Any = dist.FileStore  # type: ignore[attr-defined]
 
 
 class _Channel:
@@ -93,7 +95,8 @@ class TorchTransport:
             if self._checked:
                 work = self._irecv(header, channel, is_header=True)
             else:
-                header, work = self._irecv_payload(array, channel)
+                staged, work = self._irecv_payload(array, channel)
+                return Request(self, message, array, False, (channel, staged, work))
         return Request(self, message, array, False, (channel, header, work))
 
     def wait(self, requests: tuple[Request, ...]) -> None:
@@ -171,7 +174,7 @@ class TorchTransport:
                     "has sent"
                 )
             data = channel.loopback.pop(0)
-            _check_fits(describe(data), request.array, channel)
+            _check_fits(_header_text(data), request.array, channel)
             request.array[...] = data
             return
         self._finish(work, channel)
@@ -223,12 +226,20 @@ def _as_bytes(array: np.ndarray) -> np.ndarray:
 
 
 def _header(array: np.ndarray) -> torch.Tensor:
-    text = describe(array).encode()[:HEADER_BYTES].ljust(HEADER_BYTES)
+    text = _header_text(array).encode().ljust(HEADER_BYTES)
     return torch.from_numpy(np.frombuffer(text, np.uint8).copy())
 
 
+def _header_text(array: np.ndarray) -> str:
+    """Return dtype and shape; where they are too long (many fields), a start and a checksum."""
+    text = describe(array)
+    if len(text.encode()) <= HEADER_BYTES and text.isascii():
+        return text
+    return f"{ascii(text)[:100]} … {crc32(text.encode())}"
+
+
 def _check_fits(sent: str, out: np.ndarray, channel: _Channel) -> None:
-    if sent != describe(out):
+    if sent != _header_text(out):
         raise MessageError(
             f"rank {channel.src} sent {sent}, rank {channel.dst} receives into {describe(out)} "
             f"(tag {channel.tag}): dtype and shape must agree"
@@ -237,20 +248,40 @@ def _check_fits(sent: str, out: np.ndarray, channel: _Channel) -> None:
 
 @contextmanager
 def process_group(
-    rank: int, world_size: int, store: Any, timeout_s: float, checked: bool
+    rank: int, world_size: int, store: str, timeout_s: float, checked: bool
 ) -> Iterator[TorchTransport]:
-    """Join a gloo group for the time of a `with`, and leave it whatever happens."""
+    """Meet the other ranks through the file `store`; leave the group whatever happens."""
     dist.init_process_group(
         "gloo",
-        store=store,
+        store=_FileStore(store, world_size),
         rank=rank,
         world_size=world_size,
         timeout=timedelta(seconds=timeout_s),
     )
     try:
+        dist.barrier()
         yield TorchTransport(timeout_s, checked)
     finally:
         dist.destroy_process_group()
+
+
+class NeverEndedError(LostRankError):
+    """The reporting rank had finished; others had not, or had gone."""
+
+    had_finished = True
+
+
+def wait_for_the_end(rank: int) -> None:
+    """Stay until all have finished: somebody may still receive from `rank`."""
+    try:
+        dist.barrier()
+    except RuntimeError as error:
+        raise NeverEndedError(f"rank {rank} had finished, another rank had not") from error
+
+
+def is_loss(error: Exception) -> bool:
+    """Return whether `error` came of another rank's failure, not of this one's."""
+    return isinstance(error, LostRankError | dist.DistError)
 
 
 @contextmanager

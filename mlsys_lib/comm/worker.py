@@ -8,17 +8,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from functools import reduce
 from multiprocessing.connection import Client, Connection
 from queue import SimpleQueue
 from typing import Any
 
 import torch
-import torch.distributed as dist
 
 from mlsys_lib.comm.communicator import Communicator
-from mlsys_lib.comm.errors import LostRankError
-from mlsys_lib.comm.torch_backend import process_group
+from mlsys_lib.comm.torch_backend import is_loss, process_group, wait_for_the_end
 
 
 def main(address: str, rank: int) -> None:
@@ -53,13 +50,11 @@ def _answer(
     try:
         function = _find(reference)
         args, kwargs = pickle.loads(call)
-        file_store = dist.FileStore(store, world_size)
-        with process_group(rank, world_size, file_store, timeout_s, checked) as transport:
-            dist.barrier()
+        with process_group(rank, world_size, store, timeout_s, checked) as transport:
             start_s = time.perf_counter()
             result = function(Communicator(transport), *args, **kwargs)
             wall_s = time.perf_counter() - start_s
-            _wait_for_the_end(rank)
+            wait_for_the_end(rank)
         answer = {"result": result, "log": transport.log, "wall_s": wall_s}
         pickle.dumps(answer)  # a result that cannot travel is this rank's error
         return answer
@@ -67,27 +62,18 @@ def _answer(
         return {
             "error": f"rank {rank} raised {type(error).__name__}: {error}",
             "traceback": traceback.format_exc(),
-            "lost": isinstance(error, LostRankError | dist.DistError),
-            "finished": isinstance(error, _NeverEndedError),
+            "lost": is_loss(error),
+            "finished": getattr(error, "had_finished", False),
         }
-
-
-class _NeverEndedError(LostRankError):
-    """This rank had finished; others had not, or had gone."""
-
-
-def _wait_for_the_end(rank: int) -> None:
-    """Stay until all have finished: somebody may still receive from this rank."""
-    try:
-        dist.barrier()
-    except RuntimeError as error:
-        raise _NeverEndedError(f"rank {rank} had finished, another rank had not") from error
 
 
 def _find(reference: str) -> Callable[..., Any]:
     module, _, name = reference.partition(":")
-    found: Callable[..., Any] = reduce(getattr, name.split("."), importlib.import_module(module))
-    return found
+    found: Any = importlib.import_module(module)
+    for part in name.split("."):
+        found = getattr(found, part)
+    function: Callable[..., Any] = found
+    return function
 
 
 if __name__ == "__main__":
