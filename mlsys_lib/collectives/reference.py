@@ -17,11 +17,6 @@ _REDUCE: dict[str, Callable[..., np.ndarray]] = {
     "max": np.max,
     "min": np.min,
 }
-    "sum": np.sum,
-    "mean": np.mean,
-    "max": np.max,
-    "min": np.min,
-}
 
 
 def reduce(xs: Arrays, op: str = "sum") -> np.ndarray:
