@@ -26,7 +26,8 @@ def recursive_doubling_all_reduce(comm: Communicator, x: np.ndarray, op: str = "
         while distance < power:
             partner = comm.rank ^ distance
             comm.send_recv(total, arrived, partner, partner)
-            combine(total, arrived, out=total)
+            pair = (total, arrived) if comm.rank < partner else (arrived, total)
+            combine(*pair, out=total)  # lower rank first, so that ±0 and NaN agree too
             distance *= 2
     unfold(comm, total, power)
     return finish(op, total, comm.world_size)

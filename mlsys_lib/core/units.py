@@ -8,11 +8,11 @@ from mlsys_lib.core.validate import non_negative
 
 
 def _scaled(value: float, steps: tuple[tuple[float, str], ...]) -> str:
-    for size, unit in steps:
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    size, unit = steps[-1]
-    return f"{value / size:.3g} {unit}"
+    """Write `value` in the largest unit that it fills once rounded to three digits."""
+    rounded = float(f"{value:.3g}")
+    size, unit = next((step for step in steps if rounded >= step[0]), steps[-1])
+    number = rounded / size
+    return f"{number:.0f} {unit}" if number >= 1000 else f"{number:.3g} {unit}"
 
 
 def format_bytes(size_bytes: float) -> str:

@@ -9,6 +9,7 @@ ValueError: world_size must be an integer >= 1, got 0
 import math
 import operator
 from collections.abc import Collection
+from typing import SupportsFloat
 
 
 def integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
@@ -32,7 +33,7 @@ def positive_int(name: str, value: object) -> int:
 
 def non_negative(name: str, value: float) -> float:
     """Return `value` as a finite float of at least zero."""
-    number = float(value)
+    number = _number(name, value, ">= 0")
     if not math.isfinite(number) or number < 0:
         raise ValueError(f"{name} must be finite and >= 0, got {value!r}")
     return number
@@ -40,7 +41,7 @@ def non_negative(name: str, value: float) -> float:
 
 def positive(name: str, value: float) -> float:
     """Return `value` as a finite float above zero."""
-    number = float(value)
+    number = _number(name, value, "> 0")
     if not math.isfinite(number) or number <= 0:
         raise ValueError(f"{name} must be finite and > 0, got {value!r}")
     return number
@@ -52,3 +53,9 @@ def one_of(name: str, value: str, allowed: Collection[str]) -> str:
         words = ", ".join(repr(word) for word in allowed)
         raise ValueError(f"{name} must be one of {words}, got {value!r}")
     return value
+
+
+def _number(name: str, value: float, rule: str) -> float:
+    if not isinstance(value, SupportsFloat):  # a str is none, though float("1") works
+        raise TypeError(f"{name} must be a number {rule}, got {value!r}")
+    return float(value)
