@@ -8,6 +8,7 @@ frames of a slider share most of their lines, and a page stores a shared line on
 
 import io
 import re
+from functools import lru_cache
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from mlsys_lib.plots.style import INK, THEMES
 
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_ID = re.compile(r' id="([^"]*)"')
 _TAG = re.compile(r"<[^>]*>")
 _LONG_DECIMAL = re.compile(r"(-?\d+\.\d\d)\d+")
 _ZEROS = re.compile(r"(?<=\d)\.0+(?=\D)|(?<=\.\d)0(?=\D)")
@@ -58,16 +60,20 @@ def _body(text: str) -> str:
     text = text[text.index("</defs>") + len("</defs>") : text.rindex("</svg>")]
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     referenced = set(_REFERENCE.findall(text))
-    text = _TAG.sub(lambda tag: _clean_tag(tag[0], referenced), text)
+    text = _TAG.sub(lambda tag: _clean_tag(_drop_id(tag[0], referenced)), text)
     text = re.sub(r">\s*\n\s*<", "><", text).strip()
     return _END_OF_MARK.sub(r"\1\n", text)
 
 
-def _clean_tag(tag: str, referenced: set[str]) -> str:
+def _drop_id(tag: str, referenced: set[str]) -> str:
+    return _ID.sub(lambda found: found[0] if found[1] in referenced else "", tag)
+
+
+@lru_cache(maxsize=10_000)  # most tags of a frame were in the frame before
+def _clean_tag(tag: str) -> str:
     """Shorten one tag; the text between tags is never touched."""
     if tag.startswith("</"):
         return tag
-    tag = re.sub(r' id="([^"]*)"', lambda m: m[0] if m[1] in referenced else "", tag)
     tag = " ".join(tag.split()).replace(' "', '"').replace("xlink:href", "href")
     if "base64," in tag:  # an embedded picture: its data is not ours to edit
         return tag

@@ -109,3 +109,12 @@ def test_the_layout_of_a_panel_does_not_follow_its_contents() -> None:
     axes.set_ylabel("a much longer label\nof two lines")
     figure.draw_without_rendering()
     assert axes.get_position().bounds == before
+
+
+def test_log_ticks_are_plain_characters_and_few() -> None:
+    figure, axes = panel(xscale="log", xlim=(1, 1e6))
+    figure.draw_without_rendering()
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert "10⁴" in labels
+    assert not any("$" in label for label in labels)
+    assert len(axes.xaxis.get_minorticklocs()) == 0

@@ -33,8 +33,10 @@ def test_it_is_well_formed_and_its_size_is_the_figures(busy: Figure) -> None:
 
 def test_texts_are_not_rounded_or_recolored(busy: Figure) -> None:
     busy.axes[0].text(0, 0, "#0072b2")
+    busy.axes[0].text(0, 1, 'an id="x" and style="fill: none"')
     texts = {element.text for element in ET.fromstring(to_svg(busy, "a")).iter("text")}
     assert {"1.23456 < 2 & 3", "black  10.00", "α", "line 3", "#0072b2"} <= texts
+    assert 'an id="x" and style="fill: none"' in texts
 
 
 def test_palette_colors_appear_only_as_variables(busy: Figure) -> None:

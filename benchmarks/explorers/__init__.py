@@ -1,0 +1,1 @@
+"""What an explorer costs: its weight, its drawing, and how fast it answers."""
