@@ -29,8 +29,10 @@ CELL_INPUTS = (
     "pyproject.toml",
     "_config.yml",
 )
-# What a page can see besides that.
+# What every page can see besides that.
 PAGE_INPUTS = (*CELL_INPUTS, "_toc.yml", "_static", "third_party", "chapters/references.bib")
+# All there is: while this stays the same, there is nothing to do.
+BOOK_INPUTS = (*PAGE_INPUTS, "chapters", "tools/build_book.py")
 
 
 def files_under(path: Path) -> Iterator[Path]:
@@ -52,9 +54,14 @@ def digest(root: Path, names: Iterable[str]) -> str:
     return whole.hexdigest()
 
 
+def is_made_from(key: Path, value: str) -> bool:
+    """Whether the file `key` says that what lies beside it was made from `value`."""
+    return key.is_file() and key.read_text(encoding="utf-8") == value
+
+
 def drop_if_changed(key: Path, value: str, *stale: Path) -> None:
     """Delete `stale` unless the file `key` says that it was made from `value`."""
-    if key.is_file() and key.read_text(encoding="utf-8") == value:
+    if is_made_from(key, value):
         return
     key.unlink(missing_ok=True)
     for folder in stale:
@@ -68,15 +75,17 @@ def run_jupyter_book(root: Path, log_file: Path) -> int:
     jupyter_book = Path(sys.executable).with_name("jupyter-book")
     command = [sys.executable, str(jupyter_book), "build", str(root), "-W", "--keep-going"]
     environment = {**os.environ, "PYTHONNOUSERSITE": "1", "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
-    )
-    assert process.stdout is not None
-    with log_file.open("w", encoding="utf-8") as log:
+    with (
+        log_file.open("w", encoding="utf-8") as log,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        ) as process,
+    ):
+        assert process.stdout is not None
         for line in process.stdout:
             print(line, end="", flush=True)
             log.write(line)
-    return process.wait()
+    return process.returncode
 
 
 def complaints(log_text: str) -> list[str]:
@@ -85,12 +94,13 @@ def complaints(log_text: str) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def build(root: Path) -> int:
-    """Bring `root/_build/html` up to date; return 0, or the exit status of the failed build."""
+def bring_up_to_date(root: Path) -> int:
+    """Drop what is stale and run Jupyter Book; return its exit status."""
     made = root / "_build"
     doctrees = made / ".doctrees"
     pages = (doctrees, made / "html", made / "jupyter_execute")
-    drop_if_changed(made / "cells.key", digest(root, CELL_INPUTS), made / ".jupyter_cache", *pages)
+    cells = digest(root, CELL_INPUTS)
+    drop_if_changed(made / "cells.key", cells, made / ".jupyter_cache", *pages)
     drop_if_changed(made / "pages.key", digest(root, PAGE_INPUTS), *pages)
     log_file = made / "book.log"
     status = run_jupyter_book(root, log_file)
@@ -98,8 +108,21 @@ def build(root: Path) -> int:
         shutil.rmtree(doctrees, ignore_errors=True)  # or the next build would keep quiet
         print(*complaints(log_file.read_text(encoding="utf-8")), sep="\n", file=sys.stderr)
         print("The book was not built; the whole log is in _build/book.log.", file=sys.stderr)
-        return status
-    print(f"The book is built. Open {(made / 'html' / 'index.html').as_uri()}")
+    return status
+
+
+def build(root: Path) -> int:
+    """Make `root/_build/html` the book of the sources in `root`; return 0 or an exit status."""
+    index = root / "_build" / "html" / "index.html"
+    key = root / "_build" / "book.key"
+    sources = digest(root, BOOK_INPUTS)
+    if not (index.is_file() and is_made_from(key, sources)):
+        key.unlink(missing_ok=True)
+        status = bring_up_to_date(root)
+        if status != 0:
+            return status
+        key.write_text(sources, encoding="utf-8")
+    print(f"The book is built. Open {index.as_uri()}")
     return 0
 
 

@@ -47,6 +47,7 @@ SYMPTOMS = (
             "proxyerror",
             "connection refused",
             "network is unreachable",
+            "(from versions: none)",  # the index knows a pinned package by no version at all
         ),
     ),
 )

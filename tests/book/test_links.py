@@ -1,0 +1,89 @@
+"""Every link inside the built site leads somewhere, and nothing is loaded from elsewhere."""
+
+from __future__ import annotations
+
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
+
+
+class PageLinks(HTMLParser):
+    """The anchors of a page, where its links lead, and what it loads by itself."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.anchors: set[str] = {"", "top"}
+        self.links: set[str] = set()
+        self.loads: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {key: value or "" for key, value in attrs}
+        self.anchors |= {found[key] for key in ("id", "name") if key in found}
+        if tag == "a" and "href" in found:
+            self.links.add(found["href"])
+        if tag == "link" and found.get("rel") not in {"canonical", "next", "prev"}:
+            self.loads.add(found["href"])
+        if tag in LOADING and LOADING[tag] in found:
+            self.loads.add(found[LOADING[tag]])
+
+
+@cache
+def links_of(path: Path) -> PageLinks:
+    return PageLinks(path.read_text(encoding="utf-8"))
+
+
+def pages_of(site: Path) -> list[Path]:
+    """The pages of the site; what lies in _static are the theme's templates."""
+    return sorted(path for path in site.rglob("*.html") if "_static" not in path.parts)
+
+
+def broken_links(site: Path, path: Path) -> list[str]:
+    """The links of one page that lead to no file, or to no anchor in it."""
+    broken = []
+    for link in links_of(path).links | links_of(path).loads:
+        parts = urlsplit(link)
+        if parts.scheme or parts.netloc:
+            continue
+        target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+        # What stands behind a colon is the position of an explorer: #ring:workers=8
+        anchor = unquote(parts.fragment).split(":")[0]
+        if not target.is_relative_to(site) or not target.is_file():
+            broken.append(f"{path.relative_to(site)}: {link} (no such file)")
+        elif target.suffix == ".html" and anchor not in links_of(target).anchors:
+            broken.append(f"{path.relative_to(site)}: {link} (no such anchor)")
+    return sorted(broken)
+
+
+def test_every_internal_link_leads_to_a_page_and_to_an_anchor_on_it(site):
+    pages = pages_of(site)
+    assert len(pages) > 5
+    assert [link for path in pages for link in broken_links(site, path)] == []
+
+
+def test_no_page_loads_anything_from_another_host(site):
+    for path in pages_of(site):
+        foreign = [url for url in links_of(path).loads if urlsplit(url).netloc]
+        assert foreign == [], path.name
+
+
+def test_a_missing_page_and_a_missing_anchor_are_found(tmp_path):
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top">A</h1><a href="b.html#x"></a><a href="c.html"></a>'
+    )
+    (tmp_path / "b.html").write_text('<a href="a.html#top"></a><a href="https://example.org/"></a>')
+    assert broken_links(tmp_path, tmp_path / "b.html") == []
+    assert broken_links(tmp_path, tmp_path / "a.html") == [
+        "a.html: b.html#x (no such anchor)",
+        "a.html: c.html (no such file)",
+    ]
+
+
+def test_a_script_from_another_host_is_found():
+    page = PageLinks(
+        '<script src="https://example.org/a.js"></script><a href="https://example.org/">'
+    )
+    assert page.loads == {"https://example.org/a.js"}

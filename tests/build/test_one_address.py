@@ -1,0 +1,43 @@
+"""The address of the repository is configured in pyproject.toml; every copy agrees with it."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+ADDRESS = PROJECT["urls"]["Repository"]
+INSTALL_CELL = f"""\
+import importlib.util
+
+if importlib.util.find_spec("mlsys_lib") is None:
+    %pip install --quiet "mlsys_lib[chapters] @ git+{ADDRESS}\""""
+NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
+
+
+def test_the_book_names_the_same_repository():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert config["repository"]["url"] == ADDRESS
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "CITATION.cff", "chapters/run_it_yourself.md"]
+)
+def test_the_texts_name_the_same_repository(name):
+    named = re.findall(
+        r"https://github\.com/[\w-]+/[\w-]+", (ROOT / name).read_text(encoding="utf-8")
+    )
+    assert set(named) <= {ADDRESS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_first_code_cell_installs_the_library_where_it_is_missing(path):
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    first = next(cell for cell in cells if cell["cell_type"] == "code")
+    assert "".join(first["source"]) == INSTALL_CELL
