@@ -19,4 +19,9 @@
   show("all");
   // A link to a row that the filter hides opens the whole sheet.
   window.addEventListener("hashchange", () => show("all"));
+  // Formulas grow when they are set, and push the row that was asked for out of sight.
+  window.addEventListener("load", async () => {
+    await window.MathJax?.startup?.promise;
+    if (location.hash) document.getElementById(location.hash.slice(1))?.scrollIntoView();
+  });
 })();
