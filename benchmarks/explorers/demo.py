@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from mlsys_lib.explorers import Control, Explorer
-from mlsys_lib.plots.style import INK, SKY, panel, style
+from mlsys_lib.plots.style import INK, SKY, panel, power_of_ten, style
 
 WORKERS = 2 ** np.arange(1, 17)
 SIZES_BYTES = tuple(10**power for power in range(3, 11))
@@ -54,10 +54,11 @@ class RacePlot:
         with style():
             self.curves = [axes.plot([], [], label=name)[0] for name in NAMES]
             axes.legend(loc="upper left")
-        self.bars_figure, axes = panel(xlim=(-4, 4), ylabel="algorithm", title="at 64 workers")
+        self.bars_figure, axes = panel(xlim=(-4, 4), title="at 64 workers")
         with style():
             self.bars = axes.barh(range(5), [0] * 5, left=-4, color=SKY, edgecolor=INK, hatch="//")
             self.labels = [axes.text(0, row, "", va="center") for row in range(5)]
+        axes.set_xticks(range(-4, 5, 2), [power_of_ten(10.0**k) for k in range(-4, 5, 2)])
         axes.set_yticks(range(5), NAMES)
 
     def draw(self, result: Race) -> tuple[Figure, Figure]:

@@ -47,7 +47,7 @@ THEMES: tuple[tuple[str, str, str], ...] = (
     ("ink", INK, "#e6e8eb"),
     ("muted", MUTED, "#a3acb6"),
     ("grid", GRID, "#3d444d"),
-    ("paper", PAPER, "#14181e"),
+    ("paper", PAPER, "#121212"),
 )
 
 LINE_COLORS = (BLUE, ORANGE, GREEN, PURPLE, INK)

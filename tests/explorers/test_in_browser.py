@@ -11,6 +11,10 @@ from playwright.sync_api import Browser, Page
 from mlsys_lib.explorers import Explorer
 
 HEAD = '<meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+OTHER_OUTPUT = (
+    '<div class="bd-content"><div class="cell_output"><div class="text_html" id="other">not ours'
+    "</div></div></div>"
+)
 Open = Callable[..., Page]
 MOVE = """([name, control, index]) => {
   const input = document.querySelector(
@@ -58,7 +62,7 @@ def open_page(
         if not path.exists():
             first = '<h2 id="first">First</h2><p><a href="#turn:workers=7,step=2">seven</a></p>'
             last = f'<h2 id="last">Last</h2>{card(turn)}<div style="height:3000px"></div>'
-            body = first + card(wave) + last
+            body = first + card(wave) + last + OTHER_OUTPUT
             html = f'<!doctype html><html lang="en" data-theme="{theme}"><title>t</title>'
             path.write_text(f"{html}{HEAD}{head}<body>{body}</body></html>", encoding="utf-8")
         context = browser.new_context(offline=True, **options)
@@ -271,10 +275,10 @@ def test_colors_follow_the_theme(
     assert computed("svg pattern rect", "fill") == sky
     assert computed("svg text", "fill") == ink
     assert computed("th", "color") == ink
-    card_color = page.locator(".text_html").first.evaluate(
-        "(e) => getComputedStyle(e).backgroundColor"
-    )
-    assert card_color == "rgba(0, 0, 0, 0)"
+    background = "(e) => getComputedStyle(e).backgroundColor"
+    assert page.locator(".text_html").first.evaluate(background) == "rgba(0, 0, 0, 0)"
+    if theme == "dark":  # what is not ours keeps the theme's card
+        assert page.locator("#other").evaluate(background) != "rgba(0, 0, 0, 0)"
 
 
 def test_two_explorers_of_one_name_are_reported(

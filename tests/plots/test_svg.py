@@ -19,6 +19,7 @@ def busy() -> Figure:
         for k, _ in enumerate(CYCLE):
             axes.plot([0, 1, 2], [k, k + 0.123456, k], label=f"line {k}")
         axes.bar([0, 1], [1, 2], color=BLUE, hatch="//", edgecolor=PAPER)
+        axes.axhline(0.5, color="black")
         axes.text(1, 1, "black  10.00", color="black", rotation=30)
         axes.text(1, 2, r"$x_1^2$", color=INK)
         axes.imshow(np.eye(3), extent=(0, 1, 0, 1), aspect="auto")
