@@ -37,7 +37,9 @@ check: environment
 	$(PY) -m nbstripout --verify --keep-id chapters/*.ipynb
 
 bench: environment
-	$(PY) -m benchmarks
+	@for main in benchmarks/*/__main__.py; do \
+	    $(PY) -m "$$(dirname "$$main" | tr / .)" || exit 1; \
+	done
 
 resolve: environment
 	$(PY) tools/resolve.py

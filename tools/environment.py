@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ STAMP = VENV / "installed"
 LOG = ROOT / "install.log"
 INPUTS = ("requirements.txt", "requirements-dev.txt", "constraints.txt", "pyproject.toml")
 TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+NEXT_TO_NOTHING_BYTES = 10_000_000
 
 NO_NETWORK = (
     "The package index cannot be reached: check the network (or your proxy and pip settings), "
@@ -68,6 +70,8 @@ def stamp_text() -> str:
 
 def explain(log_text: str) -> str:
     """Turn the log of a failed step into the one sentence that helps."""
+    if shutil.disk_usage(ROOT).free < NEXT_TO_NOTHING_BYTES:
+        return DISK_FULL  # and so full, perhaps, that the log could not be written either
     lowered = log_text.lower()
     for sentence, symptoms in SYMPTOMS:
         if any(symptom in lowered for symptom in symptoms):

@@ -103,6 +103,11 @@ def test_the_cause_is_found_in_the_log(printed, sentence, monkeypatch, tmp_path)
     assert str(caught.value) == sentence
 
 
+def test_a_disk_too_full_for_a_log_is_seen_as_such(monkeypatch):
+    monkeypatch.setattr(environment, "NEXT_TO_NOTHING_BYTES", 10**18)
+    assert environment.explain("") == environment.DISK_FULL
+
+
 @pytest.fixture
 def fresh(monkeypatch, tmp_path):
     """The module, looking at an empty folder."""
