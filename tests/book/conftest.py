@@ -143,10 +143,15 @@ LOOKS = {
 }
 
 
-@pytest.fixture(scope="module", params=LOOKS)
+@pytest.fixture(scope="module")
 def look(request: pytest.FixtureRequest) -> str:
-    """One of the ways to look at a page."""
+    """One of the ways to look at a page; `seen` says which."""
     return str(request.param)
+
+
+def seen(*looks: str) -> pytest.MarkDecorator:
+    """Mark a test to look at the shared page in each of these ways."""
+    return pytest.mark.parametrize("look", looks, indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,15 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
-from .conftest import ROOT, chapter_names
+from .conftest import ROOT, chapter_names, seen
 
 LAUNCH = ".dropdown-launch-buttons a"
 
 
 def test_the_first_address_leads_to_the_landing_page(reader):
-    visit = reader.open("index")
-    visit.page.wait_for_url("**/chapters/index.html")
-    assert visit.page.title().startswith("Machine Learning at Scale")
+    page = reader.open("index", java_script_enabled=False).page
+    page.wait_for_url("**/chapters/index.html")
+    assert page.title().startswith("Machine Learning at Scale")
 
 
 def test_search_finds_a_word_of_the_book(reader):
@@ -34,9 +34,9 @@ def test_next_leads_through_the_whole_book(reader):
     assert page.locator(".prev-next-footer a.right-next").count() == 0
 
 
-def test_a_notebook_opens_as_a_notebook_everywhere_and_nothing_else_does(reader, name):
-    page = reader.open(name).page
-    urls = [link.get_attribute("href") for link in page.locator(LAUNCH).all()]
+@seen("light")
+def test_a_notebook_opens_as_a_notebook_everywhere_and_nothing_else_does(visit, name):
+    urls = [link.get_attribute("href") for link in visit.page.locator(LAUNCH).all()]
     notebook = ROOT / f"{name}.ipynb"
     if not notebook.exists():
         assert urls == []

@@ -1,11 +1,11 @@
 """Each page of the built book, in a real browser whose network ends at the site.
 
-The tests of this file share the page that they look at, so the printed one comes last.
+The tests of this file share the page that they look at, so each leaves it as it was.
 """
 
 from __future__ import annotations
 
-import pytest
+from .conftest import seen
 
 # Letters of less contrast than this are hard to read (WCAG 2.2, criterion 1.4.3, level AA);
 # large ones may have 3.
@@ -50,6 +50,7 @@ FAINT_TEXT = """([wanted, large]) => {
   return [...found];
 }"""
 
+THEME = "document.documentElement.dataset.theme"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
 WIDE = """() => {
@@ -73,11 +74,6 @@ PICTURES_WITHOUT_WORDS = """() => {
 }"""
 
 
-def seen(*looks):
-    """Look at the shared page in each of these ways; see LOOKS in conftest.py."""
-    return pytest.mark.parametrize("look", looks, indirect=True, scope="module")
-
-
 TITLE = ".bd-article h1"
 PRINTED_TITLE = "#jb-print-docs-body h1"  # the theme prints a title of its own
 
@@ -96,7 +92,7 @@ def test_a_page_fits_a_phone(visit):
 
 @seen("light", "dark")
 def test_text_can_be_read_in_both_themes(visit, look):
-    assert visit.page.evaluate("document.documentElement.dataset.theme") == look
+    assert visit.page.evaluate(THEME) == look
     assert visit.page.evaluate(FAINT_TEXT, [WANTED_CONTRAST, LARGE_CONTRAST]) == []
 
 
@@ -133,7 +129,10 @@ def test_without_javascript_the_text_and_the_default_figures_are_there(visit):
 @seen("light", "dark")
 def test_a_page_prints_as_black_on_white_without_the_navigation(visit, look):
     visit.page.emulate_media(media="print", color_scheme=look)
+    visit.page.wait_for_function(f"{THEME} === 'light'")
     assert not visit.page.locator(".bd-sidebar-primary").is_visible()
     assert visit.page.locator(PRINTED_TITLE).is_visible()
     assert visit.page.evaluate(BACKGROUND) == "rgb(255, 255, 255)"
     assert visit.page.evaluate(FAINT_TEXT, [WANTED_CONTRAST, LARGE_CONTRAST]) == []
+    visit.page.emulate_media(media="screen", color_scheme=look)
+    visit.page.wait_for_function(f"{THEME} === '{look}'")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .conftest import seen
+
 # What a reader sees of an explorer, without the words that only repeat the slider's value.
 SHOWN = """slider => {
   const explorer = slider.closest('.mlsys-explorer') || slider.parentElement;
@@ -13,8 +15,8 @@ MOVE = """(slider, end) => {
 }"""
 
 
-def test_moving_a_slider_to_each_end_changes_the_figure(reader, name):
-    visit = reader.open(name)
+@seen("light")
+def test_moving_a_slider_to_each_end_changes_the_figure(visit):
     for slider in visit.page.locator("input[type=range]").all():
         shown = []
         for end in ("min", "max"):
@@ -27,8 +29,8 @@ def test_moving_a_slider_to_each_end_changes_the_figure(reader, name):
     assert visit.errors == []
 
 
-def test_a_slider_can_be_moved_from_the_keyboard(reader, name):
-    visit = reader.open(name)
+@seen("light")
+def test_a_slider_can_be_moved_from_the_keyboard(visit):
     for slider in visit.page.locator("input[type=range]").all():
         slider.evaluate(MOVE, "min")
         before = slider.input_value()
