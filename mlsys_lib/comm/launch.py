@@ -83,6 +83,7 @@ class ProcessPool:
         self._connections: list[Connection[Any, Any]] = []
         self._folder = Path(tempfile.mkdtemp(prefix="mlsys-"))
         self._runs = 0
+        self._busy: set[int] = set()  # ranks that have not answered
 
     def __enter__(self) -> Self:
         return self
@@ -116,13 +117,15 @@ class ProcessPool:
             self._start()
         self._runs += 1
         store = str(self._folder / f"store-{self._runs}")
+        self._busy = set(range(size))
         try:
             for rank, call in enumerate(calls):
                 task = (reference, call, rank, size, store, timeout_s, checked)
                 self._connections[rank].send(task)
             answers = self._collect(size, timeout_s)
         except BaseException:
-            self._stop()
+            if self._busy:  # a rank that has told its error can take the next run
+                self._stop()
             raise
         logs = [answer["log"] for answer in answers]
         ledger = Ledger(size, merge_logs(logs), network or Network())
@@ -209,6 +212,7 @@ class ProcessPool:
             self._processes[rank].wait()
             failures[rank] = RankError(rank, f"rank {rank} {_ended(self._processes[rank])}")
             return
+        self._busy.discard(rank)
         if "error" not in answer:
             answers[rank] = answer
         elif answer["lost"]:

@@ -31,12 +31,16 @@ class _Channel:
 
     def __init__(self, src: int, dst: int, tag: int) -> None:
         self.src, self.dst, self.tag = src, dst, tag
-        self.count = 0  # messages so far
-        self.loopback: list[np.ndarray] = []  # a rank's messages to itself
+        self.sent = self.posted = 0  # messages so far; both count for a rank's own channel
+        self.loopback: dict[int, np.ndarray] = {}  # a rank's messages to itself, by number
 
-    def next_message(self, size_bytes: int) -> Message:
-        self.count += 1
-        return (self.src, self.dst, self.tag, self.count - 1, size_bytes)
+    def next_sent(self, size_bytes: int) -> Message:
+        self.sent += 1
+        return (self.src, self.dst, self.tag, self.sent - 1, size_bytes)
+
+    def next_posted(self, size_bytes: int) -> Message:
+        self.posted += 1
+        return (self.src, self.dst, self.tag, self.posted - 1, size_bytes)
 
 
 class TorchTransport:
@@ -72,11 +76,11 @@ class TorchTransport:
 
     def post_send(self, array: np.ndarray, channel: _Channel, early: bool) -> Request:
         """Begin to send, header first."""
-        message = channel.next_message(array.nbytes)
+        message = channel.next_sent(array.nbytes)
         self.log.append((SEND, message))
         works = []
         if channel.dst == self.rank:
-            channel.loopback.append(array.copy())
+            channel.loopback[message[3]] = array.copy()
         else:
             data = torch.from_numpy(_as_bytes(array))
             if self._checked:
@@ -86,7 +90,7 @@ class TorchTransport:
 
     def post_recv(self, array: np.ndarray, channel: _Channel, early: bool) -> Request:
         """Offer a buffer; the array itself is received in `wait`, after its header."""
-        message = channel.next_message(array.nbytes)
+        message = channel.next_posted(array.nbytes)
         if early:
             self.log.append((POST, message))
         header = torch.empty(HEADER_BYTES, dtype=torch.uint8)
@@ -137,7 +141,7 @@ class TorchTransport:
                 f"sources must hold every rank that sends under tag {tag}: rank {src} did, rank "
                 f"{self.rank} receives from {list(sources)}"
             )
-        message = channel.next_message(array.nbytes)
+        message = channel.next_posted(array.nbytes)
         self._receive_payload(array, header, channel)
         self.log.append((WAIT, self.rank, (), (message,)))
         return src
@@ -168,12 +172,12 @@ class TorchTransport:
     def _finish_recv(self, request: Request) -> None:
         channel, header, work = request.work
         if channel.src == self.rank:
-            if not channel.loopback:
+            data = channel.loopback.pop(request.message[3], None)
+            if data is None:
                 raise ValueError(
                     f"src must be another rank: rank {self.rank} receives from itself before it "
                     "has sent"
                 )
-            data = channel.loopback.pop(0)
             _check_fits(_header_text(data), request.array, channel)
             request.array[...] = data
             return
@@ -196,7 +200,7 @@ class TorchTransport:
             work.wait(self._timeout)
 
     def _check_loopback(self, request: Request, channel: _Channel) -> None:
-        if channel.dst == self.rank and channel.loopback:
+        if channel.dst == self.rank and channel.posted <= request.message[3]:
             raise ValueError(
                 f"dst must be another rank: rank {self.rank} sends to itself and has no receive "
                 "posted; use send_recv, or irecv before"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -81,9 +82,7 @@ def test_mini_batches_do_not_depend_on_the_workers(batch_size: int) -> None:
 def test_training_learns() -> None:
     X, y = digits()
     training = simulate(train_data_parallel, 4, X, y, 60, 1.0).results[0]
-    assert all(
-        later < earlier for earlier, later in zip(training.loss, training.loss[1:], strict=False)
-    )
+    assert all(later < earlier for earlier, later in pairwise(training.loss))
     assert np.mean((X @ training.weights).argmax(axis=1) == y) > 0.93
 
 
