@@ -52,6 +52,13 @@ def test_a_power_of_two_lets_halving_doubling_keep_up_with_the_ring() -> None:
     assert halving[-1] == pytest.approx(ring[-1], rel=0.01)
 
 
+def test_no_crossover_comes_from_the_last_bits_of_a_time() -> None:
+    """Lines of equal slope never cross, whatever rounding says about their seconds."""
+    for position in race_explorer().positions():
+        for size in race(**position).ring_wins_from.values():
+            assert size < 1e12 or size == math.inf, position
+
+
 @pytest.mark.parametrize("workers", [12, 100_000])
 def test_any_other_number_lets_the_ring_win_in_the_end(workers: int) -> None:
     assert 0 < race(workers, 1000, 50, 10).ring_wins_from["halving–doubling"] < math.inf

@@ -12,7 +12,7 @@ from mlsys_lib.explorers.collectives import ring as module
 from mlsys_lib.explorers.collectives import ring_explorer
 from mlsys_lib.explorers.collectives.ring import describe_ring, ring_state, ring_table
 
-WORKERS = (2, 3, 4, 6, 8, 12, 16)
+WORKERS = (2, 3, 4, 6, 8, 12)
 
 
 @pytest.mark.parametrize("workers", WORKERS)

@@ -3,6 +3,7 @@
 The tests hold these curves to ledgers of simulated runs; beyond, the forms are all there is.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
@@ -42,7 +43,7 @@ def race_explorer() -> Explorer:
                 format=format_count,
             ),
             Control(
-                "num_elements", (10**3, 10**5, 10**6, 10**8), default=10**8, label="message",
+                "num_elements", (10**3, 10**5, 10**6, 10**8), default=10**8, label="numbers",
                 format=size_name,
             ),
             Control("latency_us", _LATENCIES_US, default=50, label="latency", unit="µs"),
@@ -67,11 +68,11 @@ def race(workers: int, num_elements: int, latency_us: float, gigabits_per_s: flo
         workers=workers,
         num_elements=num_elements,
         sizes=_SIZES,
-        curves_s={name: _curve_s(name, workers, network) for name in COSTS},
+        curves_s={name: _curve_s(name, workers, latency_us, gigabits_per_s) for name in COSTS},
         limits_s=_limits_s(workers),
         times_s={name: _cost(name, workers, num_elements).time_s(network) for name in COSTS},
         ring_wins_from={
-            name: cost.crossover_elements(COSTS["ring"], COSTS[name], workers, _ITEMSIZE, network)
+            name: _ring_wins_from(name, workers, latency_us, gigabits_per_s)
             for name in ("tree", "recursive doubling", "halving–doubling")
         },
     )
@@ -84,7 +85,7 @@ def describe_race(race: Race) -> str:
     overtakings = "".join(f" The {line}." for line in race.overtakings)
     return (
         f"Time of five all-reduces against message size, {format_count(race.workers)} machines. "
-        f"{size_name(race.num_elements).capitalize()}: {' and '.join(race.winners)} won with "
+        f"{size_name(race.num_elements)} numbers: {' and '.join(race.winners)} won with "
         f"{format_seconds(best_s)}; {slowest} took {format_seconds(race.times_s[slowest])}."
         f"{overtakings}"
     )
@@ -96,7 +97,7 @@ def race_table(race: Race) -> Table:
     rows = []
     for name, time_s in race.times_s.items():
         size = race.ring_wins_from.get(name)
-        words = {None: "–", 0.0: "always", float("inf"): "never"}
+        words = {None: "–", 0.0: "always", math.inf: "never"}
         rows.append(
             (
                 name,
@@ -114,10 +115,25 @@ def _cost(name: str, workers: int, num_elements: int) -> cost.Cost:
     return replace(COSTS[name](workers, num_elements, _ITEMSIZE), sent_bytes=np.empty(0, int))
 
 
-def _curve_s(name: str, workers: int, network: Network) -> tuple[float, ...]:
+@cache
+def _curve_s(
+    name: str, workers: int, latency_us: float, gigabits_per_s: float
+) -> tuple[float, ...]:
+    network = network_of(latency_us, gigabits_per_s)
     return tuple(_cost(name, workers, size).time_s(network) for size in _SIZES)
 
 
+@cache
+def _ring_wins_from(name: str, workers: int, latency_us: float, gigabits_per_s: float) -> float:
+    """Return the size; no start is slower than the ring's, so it must send less to win."""
+    large = workers * 2**20  # bytes are exact, where the last bits of seconds are not
+    if _cost("ring", workers, large).path_bytes >= _cost(name, workers, large).path_bytes:
+        return math.inf
+    network = network_of(latency_us, gigabits_per_s)
+    return cost.crossover_elements(COSTS["ring"], COSTS[name], workers, _ITEMSIZE, network)
+
+
+@cache
 def _limits_s(workers: int) -> tuple[float, float]:
     """Return half the shortest and twice the longest time on any of the networks."""
     networks = [network_of(us, gb) for us in _LATENCIES_US for gb in _GIGABITS_PER_S]
@@ -132,5 +148,5 @@ def _limits_s(workers: int) -> tuple[float, float]:
 
 def _from(size: float) -> str:
     """Return a crossover as people read it."""
-    words = {0.0: "always", float("inf"): "never"}
+    words = {0.0: "always", math.inf: "never"}
     return words.get(size) or format_count(round_to_two_digits(size))

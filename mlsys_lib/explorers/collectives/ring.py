@@ -27,7 +27,7 @@ def ring_explorer() -> Explorer:
         compute=ring_state,
         plot=RingPlot,
         controls=(
-            Control("workers", (2, 3, 4, 6, 8, 12, 16), default=8, label="machines"),
+            Control("workers", (2, 3, 4, 6, 8, 12), default=8, label="machines"),
             Control("step", lambda workers: range(2 * workers - 1), default=0, play=True),
         ),
         describe=describe_ring,

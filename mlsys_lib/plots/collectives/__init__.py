@@ -1,5 +1,6 @@
 """The figures of the chapter *Collectives*."""
 
+from mlsys_lib.plots.collectives.batches import batches_figure
 from mlsys_lib.plots.collectives.race import Race, RacePlot, round_to_two_digits, size_name
 from mlsys_lib.plots.collectives.ring import Move, RingPlot, RingState, chunk_name
 from mlsys_lib.plots.collectives.straggler import Straggler, StragglerPlot
@@ -14,6 +15,7 @@ __all__ = [
     "RingState",
     "Straggler",
     "StragglerPlot",
+    "batches_figure",
     "bytes_figure",
     "chunk_name",
     "round_to_two_digits",

@@ -12,9 +12,17 @@ from mlsys_lib.plots.style import CYCLE, INK, MUTED, panel
 
 _SIZE = (4.4, 3.4)
 _DECADES = {10.0**p: format_seconds(10.0**p) for p in range(-9, 0)} | {
-    10.0**p: f"{10**p} s" for p in range(10)
+    1.0: "1 s",
+    1e1: "10 s",
+    1e2: "100 s",
+    1e3: "1000 s",
+    1e4: "10⁴ s",
+    1e5: "10⁵ s",
+    1e6: "10⁶ s",
 }
 _POWERS = {10: "10", 10**3: "10³", 10**5: "10⁵", 10**7: "10⁷", 10**9: "10⁹"}
+
+_PORT = "A tenth of each latency keeps the port busy."
 
 
 @dataclass(frozen=True)
@@ -90,7 +98,7 @@ class RacePlot:
             _SIZE, xscale="log", yscale="log", xlim=(10, 1e9), title="time of one all-reduce",
             xlabel="float32 numbers in the message",
         )  # fmt: skip
-        axes.set_position((0.125, 0.15, 0.525, 0.74))
+        axes.set_position((0.145, 0.15, 0.505, 0.74))
         axes.xaxis.set_label_coords(0.5, -0.115)
         axes.minorticks_off()
         axes.set_xticks(list(_POWERS), list(_POWERS.values()))
@@ -116,7 +124,7 @@ class RacePlot:
 
     def _make_order(self) -> None:
         self._order, axes = panel(_SIZE, ylim=(len(self._names) - 0.4, -0.6))
-        axes.set_position((0.03, 0.15, 0.94, 0.74))
+        axes.set_position((0.03, 0.26, 0.94, 0.63))
         axes.set_axis_off()
         self._order_title = axes.set_title("")
         self._rows = {}
@@ -128,8 +136,8 @@ class RacePlot:
             ]
             self._rows[name] = texts
         axes.set_xlim(0, 1)
-        self._note = axes.text(
-            0, -0.17, "", transform=axes.transAxes, fontsize=8.5, linespacing=1.4
+        self._note = self._order.text(
+            0.03, 0.03, "", fontsize=8.5, linespacing=1.4, ha="left", va="bottom"
         )
 
     def draw(self, race: Race) -> tuple[Figure, Figure]:
@@ -161,29 +169,34 @@ class RacePlot:
 
     def _draw_order(self, race: Race) -> None:
         self._order_title.set_text(
-            f"{size_name(race.num_elements)} over {format_count(race.workers)} machines"
+            f"{size_name(race.num_elements)} numbers, {format_count(race.workers)} machines"
         )
         best_s = min(race.times_s.values())
         for name, (label, time, ratio) in self._rows.items():
             won = name in race.winners
             label.set_text(name)
             time.set_text(format_seconds(race.times_s[name]))
-            ratio.set_text("fastest" if won else f"× {race.times_s[name] / best_s:.3g}")
+            ratio.set_text("fastest" if won else f"× {_factor(race.times_s[name] / best_s)}")
             for text in (label, time, ratio):
                 text.set_fontweight("bold" if won else "normal")
-        self._note.set_text("\n".join(f"○ {line}" for line in race.overtakings))
+        overtakings = [f"○ {line}" for line in race.overtakings]
+        self._note.set_text("\n".join([*overtakings, _PORT]))
+
+
+def _factor(ratio: float) -> str:
+    return f"{ratio:.3g}" if ratio < 1000 else format_count(round_to_two_digits(ratio))
 
 
 def size_name(num_elements: int) -> str:
-    """Return "100 million numbers".
+    """Return a count in words.
 
     >>> size_name(1000), size_name(10**8)
-    ('1 thousand numbers', '100 million numbers')
+    ('1 thousand', '100 million')
     """
     for size, word in ((10**9, "billion"), (10**6, "million"), (10**3, "thousand")):
         if num_elements >= size:
-            return f"{num_elements / size:g} {word} numbers"
-    return f"{num_elements} numbers"
+            return f"{num_elements / size:g} {word}"
+    return f"{num_elements}"
 
 
 def spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 
 from mlsys_lib.plots.style import BLUE, GREEN, INK, MUTED, ORANGE
 
-MOST_MACHINES = 16
+MOST_MACHINES = 12
 _SIZE = (4.4, 3.7)
 _BOX = {"boxstyle": "round,pad=0.2", "linewidth": 0.8}
 
@@ -133,7 +133,6 @@ class RingPlot:
             row, column = divmod(number, m)
             held = state.held[row, column] if row < m else 0
             _place(text, row < m, (column, row), "✓" if held == m else held)
-            text.set_fontsize(9 if m <= 8 else 8)
         for number in range(MOST_MACHINES):
             edge = -0.5 - 0.035 * m
             _place(self._columns[number], number < m, (number, edge), chunk_name(number))

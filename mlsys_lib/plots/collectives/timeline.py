@@ -54,7 +54,10 @@ def timeline_figure(
     if len(names) != num_ranks:
         raise ValueError(f"names must be one per rank ({num_ranks}), got {len(names)}")
     scale_s, unit = next((u for u in _UNITS if end_s >= u[0]), _UNITS[-1])
-    figure, axes = panel((4.4, 0.95 + 0.55 * num_ranks), xlabel=f"time ({unit})")
+    figure, axes = panel(
+        (4.4, 0.95 + 0.55 * num_ranks),
+        xlabel=f"time ({unit}); above what is sent, below what is received",
+    )
     height = 0.55 * num_ranks / (0.95 + 0.55 * num_ranks)
     axes.set_position((0.2, 0.5 / (0.95 + 0.55 * num_ranks), 0.775, height))
     axes.xaxis.set_label_coords(0.5, -0.33 / (0.55 * num_ranks))

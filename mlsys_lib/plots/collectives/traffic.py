@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mlsys_lib.collectives.cost import lower_bound_bytes
 from mlsys_lib.comm import Ledger
 from mlsys_lib.core.validate import positive_int
-from mlsys_lib.plots.style import BLUE, INK, ORANGE, WIDE, panel, style
+from mlsys_lib.plots.style import BLUE, INK, ORANGE, panel, style
 
 
 def bytes_figure(ledgers: Mapping[str, Ledger], size_bytes: int) -> Figure:
@@ -40,16 +40,17 @@ def bytes_figure(ledgers: Mapping[str, Ledger], size_bytes: int) -> Figure:
     (world_size,) = worlds
     bound = lower_bound_bytes(world_size, size_bytes, 1) / size_bytes
     figure, axes = panel(
-        WIDE, title=f"gradients sent by each machine (dashed: the least possible, {bound:.3g})"
+        title=f"gradients sent by each machine\n- - - no schedule needs less than {bound:.3g}"
     )
-    axes.set_position((0.06, 0.14, 0.92, 0.72))
+    axes.set_position((0.06, 0.16, 0.92, 0.66))
     with style():
         for group, ledger in enumerate(ledgers.values()):
             _draw_group(axes, group, [sent / size_bytes for sent in ledger.sent_bytes])
         axes.axhline(bound, color=INK, linestyle="--", linewidth=1.2, marker="")
     axes.set_xlim(-0.5, len(ledgers) - 0.5)
     axes.set_ylim(0, axes.dataLim.y1 * 1.12)
-    axes.set_xticks(range(len(ledgers)), list(ledgers))
+    names = [name.replace(" ", "\n").replace("-", "-\n") for name in ledgers]
+    axes.set_xticks(range(len(ledgers)), names)
     axes.tick_params(axis="x", length=0)
     return figure
 
