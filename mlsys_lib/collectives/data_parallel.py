@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlsys_lib.collectives.chunks import chunk_sizes
+from mlsys_lib.collectives.chunks import chunk_sizes, split
+from mlsys_lib.collectives.parameter_server import Gradient
 from mlsys_lib.collectives.ring import ring_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer, positive, positive_int
@@ -63,6 +64,33 @@ def softmax_gradient(weights: np.ndarray, X: np.ndarray, y: np.ndarray) -> tuple
     probabilities = np.exp(scores - log_normalizer[:, None])
     probabilities[np.arange(len(y)), y] -= 1.0
     return float((log_normalizer - chosen).sum()), X.T @ probabilities
+
+
+def shard_gradient(X: np.ndarray, y: np.ndarray, num_workers: int) -> Gradient:
+    """Return the `Gradient` of softmax regression for a parameter server's workers.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_samples, n_features)
+    y : ndarray of shape (n_samples,), integer
+    num_workers : int
+        Worker w holds the w-th part of the rows, in their order.
+
+    Returns
+    -------
+    callable
+        gradient(worker, step, weights): the mean over the worker's rows, flattened; `weights` is
+        the flattened matrix of shape (n_features, n_classes).
+    """
+    parts = split(np.arange(len(y)), positive_int("num_workers", num_workers))
+
+    def gradient(worker: int, step: int, weights: np.ndarray) -> np.ndarray:
+        mine = parts[worker]
+        matrix = weights.reshape(X.shape[1], -1)
+        _, total = softmax_gradient(matrix, X[mine], y[mine])
+        return total.ravel() / max(1, len(mine))
+
+    return gradient
 
 
 def train_data_parallel(

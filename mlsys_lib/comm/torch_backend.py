@@ -19,7 +19,7 @@ import torch.distributed as dist
 
 from mlsys_lib.comm.arrays import describe
 from mlsys_lib.comm.clock import COMPUTE, POST, SEND, WAIT, Message
-from mlsys_lib.comm.communicator import Communicator, Request
+from mlsys_lib.comm.communicator import Request
 from mlsys_lib.comm.errors import LostRankError, MessageError
 
 HEADER_BYTES = 128
@@ -289,7 +289,7 @@ def is_loss(error: Exception) -> bool:
 
 
 @contextmanager
-def from_environment(timeout_s: float = 60.0, checked: bool = True) -> Iterator[Communicator]:
+def from_environment(timeout_s: float = 60.0, checked: bool = True) -> Iterator[TorchTransport]:
     """Join the group that torchrun describes in RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT."""
     missing = [
         name
@@ -312,6 +312,8 @@ def from_environment(timeout_s: float = 60.0, checked: bool = True) -> Iterator[
             "choose (--rdzv-endpoint=localhost:0)"
         ) from None
     try:
-        yield Communicator(TorchTransport(timeout_s, checked))
+        transport = TorchTransport(timeout_s, checked)
+        yield transport
+        wait_for_the_end(transport.rank)
     finally:
         dist.destroy_process_group()
