@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -14,10 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ADDRESS = PROJECT["urls"]["Repository"]
 INSTALL_CELL = f"""\
-import importlib.util
-
-if importlib.util.find_spec("mlsys_lib") is None:
-    %pip install --quiet "mlsys_lib[chapters] @ git+{ADDRESS}\""""
+try:  # nothing to do, unless this notebook was opened where the library is not installed (Colab)
+    import mlsys_lib
+except ImportError:
+    %pip install -q "git+{ADDRESS}\""""
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
 
@@ -34,6 +35,11 @@ def test_the_texts_name_the_same_repository(name):
         r"https://github\.com/[\w-]+/[\w-]+", (ROOT / name).read_text(encoding="utf-8")
     )
     assert set(named) <= {ADDRESS}
+
+
+def test_the_guide_shows_the_cell_that_is_tested():
+    guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert textwrap.indent(INSTALL_CELL, "   ") in guide
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
