@@ -37,9 +37,7 @@ check: environment
 	$(PY) -m nbstripout --verify --keep-id chapters/*.ipynb
 
 bench: environment
-	@for main in benchmarks/*/__main__.py; do \
-	    $(PY) -m "$$(dirname "$$main" | tr / .)" || exit 1; \
-	done
+	$(PY) -m benchmarks
 
 resolve: environment
 	$(PY) tools/resolve.py
