@@ -44,9 +44,9 @@ def test_bars_stand_where_and_when_the_ledger_says() -> None:
 
 
 def test_a_common_end_keeps_the_scale_and_cuts_what_lies_beyond() -> None:
-    whole, half = timeline_figure(NAIVE), timeline_figure(NAIVE, end_s=NAIVE.time_s[0] / 2)
+    whole, half = timeline_figure(NAIVE), timeline_figure(NAIVE, end_s=NAIVE.time_s[0] / 2.2)
     end = half.axes[0].get_xlim()[1]
-    assert whole.axes[0].get_xlim()[1] == pytest.approx(2 * end)
+    assert whole.axes[0].get_xlim()[1] == pytest.approx(2.2 * end)
     assert len(bars(half)) < len(bars(whole))
     assert bars(half)[:, 2].max() <= end
 

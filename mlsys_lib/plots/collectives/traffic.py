@@ -40,7 +40,7 @@ def bytes_figure(ledgers: Mapping[str, Ledger], size_bytes: int) -> Figure:
     (world_size,) = worlds
     bound = lower_bound_bytes(world_size, size_bytes, 1) / size_bytes
     figure, axes = panel(
-        title=f"gradients sent by each machine\n- - - no schedule needs less than {bound:.3g}"
+        title=f"gradients sent by each machine\n- - - the busiest sends at least {bound:.3g}"
     )
     axes.set_position((0.06, 0.16, 0.92, 0.66))
     with style():
