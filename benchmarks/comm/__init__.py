@@ -1,0 +1,1 @@
+"""What the communicator costs, side by side with what it could be measured against."""
