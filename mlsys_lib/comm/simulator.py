@@ -217,7 +217,7 @@ class _World:
 
     def pass_baton(self) -> None:
         """Let the next ready rank run; if there is none, serve `recv_any`, or end the run."""
-        if not self.ready:
+        if not self.ready and self.any_waits:
             self._serve_any()
         if self.ready:
             self._batons[self.ready.popleft()].release()
@@ -380,7 +380,7 @@ class _Simulated:
             channel.receiver_waits = True
             self._world.block(self.rank, channel)
             data = channel.payloads.pop(number, None)
-        if data.dtype != out.dtype or data.shape != out.shape or channel.spoiled:
+        if data.dtype is not out.dtype or data.shape != out.shape or channel.spoiled:
             self._check_fits(data, out, channel, number)
         out[...] = data
 
