@@ -4,7 +4,12 @@ Each function is run by every rank and takes that rank's `Communicator` first. `
 what each means, `cost` what each costs.
 """
 
-from mlsys_lib.collectives.data_parallel import Training, softmax_gradient, train_data_parallel
+from mlsys_lib.collectives.data_parallel import (
+    Training,
+    shard_gradient,
+    softmax_gradient,
+    train_data_parallel,
+)
 from mlsys_lib.collectives.exchange import all_to_all, barrier
 from mlsys_lib.collectives.halving_doubling import halving_doubling_all_reduce
 from mlsys_lib.collectives.linear import gather, naive_all_reduce, scatter
@@ -46,6 +51,7 @@ __all__ = [
     "scatter",
     "serve_pull",
     "serve_push",
+    "shard_gradient",
     "softmax_gradient",
     "train_data_parallel",
     "train_stale",

@@ -56,14 +56,14 @@ class Cost:
 
 
 def ring_reduce_scatter_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
-    """M - 1 rounds; each rank sends every chunk but its own."""
+    """Take m - 1 rounds; each rank sends every chunk but its own."""
     sizes = _chunk_bytes(world_size, num_elements, itemsize)
     steps = world_size - 1
     return Cost(steps, steps, int(steps * sizes[0]), sizes.sum() - sizes)
 
 
 def ring_all_gather_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
-    """M - 1 rounds of N bytes, where N is what each rank has at first."""
+    """Take m - 1 rounds of N bytes, where N is what each rank has at first."""
     steps = _checked(world_size, num_elements, itemsize) - 1
     size = num_elements * itemsize
     return Cost(steps, steps, steps * size, _equal(world_size, steps * size))
@@ -174,8 +174,18 @@ def parameter_server_all_reduce_cost(
     return Cost(rounds, 2 * others, int(2 * others * sizes[0]), sent if others else sizes * 0)
 
 
+ALL_REDUCE_COSTS: dict[str, Callable[[int, int, int], Cost]] = {
+    "naive": naive_all_reduce_cost,
+    "tree": tree_all_reduce_cost,
+    "recursive doubling": recursive_doubling_all_reduce_cost,
+    "ring": ring_all_reduce_cost,
+    "halving-doubling": halving_doubling_all_reduce_cost,
+}
+"""The cost of each of `mlsys_lib.collectives.ALL_REDUCES`, by the same names."""
+
+
 def all_to_all_cost(world_size: int, num_elements: int, itemsize: int) -> Cost:
-    """M - 1 rounds of one row, where `num_elements` is one row's."""
+    """Take m - 1 rounds of one row, where `num_elements` is one row's."""
     return ring_all_gather_cost(world_size, num_elements, itemsize)
 
 
@@ -215,7 +225,7 @@ def crossover_elements(
         zero_s = cost(world_size, 0, itemsize).time_s(network)
         start_s.append(zero_s)
         slope_s.append((cost(world_size, large, itemsize).time_s(network) - zero_s) / large)
-    if slope_s[1] <= slope_s[0]:
+    if slope_s[1] <= slope_s[0] * (1 + 1e-9):  # equal but for rounding: the lines never cross
         return 0.0 if start_s[0] <= start_s[1] else float("inf")
     return max(0.0, (start_s[0] - start_s[1]) / (slope_s[1] - slope_s[0]))
 

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from matplotlib.figure import Figure
-
 from mlsys_lib.core.static_build import is_static_build
 from mlsys_lib.explorers.control import (
     Control,
@@ -22,6 +20,7 @@ from mlsys_lib.explorers.control import (
     describe_position,
     walk,
 )
+from mlsys_lib.plots import Figure
 from mlsys_lib.plots.style import style
 from mlsys_lib.plots.svg import to_svg
 

@@ -3,9 +3,8 @@
 import hashlib
 from dataclasses import dataclass
 
-from matplotlib.figure import Figure
-
 from mlsys_lib.explorers.markup import panels, style_element
+from mlsys_lib.plots import Figure
 from mlsys_lib.plots.style import style
 from mlsys_lib.plots.svg import to_svg
 

@@ -15,10 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ADDRESS = PROJECT["urls"]["Repository"]
 INSTALL_CELL = f"""\
-try:  # nothing to do, unless this notebook was opened where the library is not installed (Colab)
-    import mlsys_lib
-except ImportError:
-    %pip install -q "git+{ADDRESS}\""""
+import importlib.util
+
+if importlib.util.find_spec("mlsys_lib") is None:  # Colab: the library is not there yet
+    %pip install --quiet "mlsys_lib[chapters] @ git+{ADDRESS}\""""
 NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
 
 

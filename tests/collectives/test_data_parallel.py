@@ -12,9 +12,11 @@ from mlsys_lib.collectives import (
     ALL_REDUCES,
     Training,
     parameter_server_all_reduce,
+    shard_gradient,
     softmax_gradient,
     train_data_parallel,
 )
+from mlsys_lib.collectives.chunks import chunk_sizes
 from mlsys_lib.comm import ProcessPool, simulate
 from mlsys_lib.datasets import digits
 from tests.conftest import Machine
@@ -137,3 +139,19 @@ def test_bad_input_is_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(Exception, match=message) as caught:
         simulate(train_data_parallel, 2, **{**call, "learning_rate": 0.1, **change})
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+@pytest.mark.parametrize("num_workers", [1, 3, 7])
+def test_shard_gradients_weighted_by_their_rows_make_the_whole(num_workers: int) -> None:
+    X, y = digits()
+    weights = np.random.default_rng(0).standard_normal(640)
+    gradient = shard_gradient(X, y, num_workers)
+    sizes = chunk_sizes(len(y), num_workers)
+    parts = [size * gradient(worker, 0, weights) for worker, size in enumerate(sizes)]
+    whole = softmax_gradient(weights.reshape(64, 10), X, y)[1].ravel()
+    np.testing.assert_allclose(sum(parts), whole, rtol=1e-9, atol=1e-9)
+
+
+def test_a_shard_without_rows_has_no_gradient() -> None:
+    X, y = digits()
+    assert not shard_gradient(X[:2], y[:2], 3)(2, 0, np.ones(640)).any()

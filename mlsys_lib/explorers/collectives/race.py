@@ -17,13 +17,7 @@ from mlsys_lib.explorers import Control, Explorer
 from mlsys_lib.explorers.explorer import Table
 from mlsys_lib.plots.collectives import Race, RacePlot, round_to_two_digits, size_name
 
-COSTS: dict[str, Callable[[int, int, int], cost.Cost]] = {
-    "naive": cost.naive_all_reduce_cost,
-    "tree": cost.tree_all_reduce_cost,
-    "recursive doubling": cost.recursive_doubling_all_reduce_cost,
-    "ring": cost.ring_all_reduce_cost,
-    "halving–doubling": cost.halving_doubling_all_reduce_cost,
-}
+COSTS = {name.replace("-", "–"): form for name, form in cost.ALL_REDUCE_COSTS.items()}
 _ITEMSIZE = 4  # float32
 _SIZES = tuple(round(10 ** (1 + step / 4)) for step in range(33))  # 10 … 10⁹
 _LATENCIES_US = (5, 50, 500)

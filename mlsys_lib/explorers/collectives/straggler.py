@@ -1,16 +1,17 @@
 """A straggler and bounded staleness, in runs of `train_stale` on real digits.
 
-Softmax regression on scikit-learn's digits, sorted before they are shared out: each worker knows
-only a few of the ten digits, the slow one the zeros. So it matters whose gradients are missing.
+Softmax regression on scikit-learn's digits. They are shared out either well mixed, or sorted: then
+each worker knows only a few of the ten digits, the slow one the zeros, and it matters whose
+gradients are late.
 """
 
 from functools import cache
 
 import numpy as np
 
-from mlsys_lib.collectives import StaleTrace, softmax_gradient, train_stale
-from mlsys_lib.collectives.chunks import split
+from mlsys_lib.collectives import StaleTrace, shard_gradient, softmax_gradient, train_stale
 from mlsys_lib.comm import Faults, Run, simulate
+from mlsys_lib.datasets import digits
 from mlsys_lib.explorers import Control, Explorer
 from mlsys_lib.explorers.explorer import Table
 from mlsys_lib.plots.collectives import Straggler, StragglerPlot
@@ -32,22 +33,24 @@ def straggler_explorer() -> Explorer:
             Control("workers", (2, 4, 8), default=4),
             Control("slow_factor", (1, 2, 4, 8), default=4, label="one is slower", unit="times"),
             Control("staleness", (0, 1, 2, 4, 16), default=0, label="staleness bound s"),
+            Control("data", ("mixed", "sorted"), default="mixed", label="workers' data"),
         ),
         describe=describe_straggler,
         table=straggler_table,
     )
 
 
-def straggler(workers: int, slow_factor: int, staleness: int) -> Straggler:
+def straggler(workers: int, slow_factor: int, staleness: int, data: str) -> Straggler:
     """Train with one slow worker and bounded staleness, and synchronously."""
-    run = _run(workers, slow_factor, staleness)
-    time_s, loss, error = _curve(workers, slow_factor, staleness)
-    synchronous_time_s, synchronous_loss, synchronous_error = _curve(workers, slow_factor, 0)
+    run = _run(workers, slow_factor, staleness, data)
+    time_s, loss, error = _curve(workers, slow_factor, staleness, data)
+    synchronous_time_s, synchronous_loss, synchronous_error = _curve(workers, slow_factor, 0, data)
     spans = run.ledger.timeline().spans
     return Straggler(
         workers=workers,
         slow_factor=slow_factor,
         staleness=staleness,
+        data=data,
         time_s=time_s,
         loss=loss,
         synchronous_time_s=synchronous_time_s,
@@ -70,12 +73,12 @@ def describe_straggler(run: Straggler) -> str:
         reached = f"after {time_s:.1f} seconds" if np.isfinite(time_s) else "never"
         return f"reaches the target loss {reached} and misreads {error:.1%} in the end"
 
+    stale = outcome(run.time_to_target_s, run.final_error)
+    synchronous = outcome(run.synchronous_time_to_target_s, run.synchronous_final_error)
     return (
-        f"{run.workers} workers, one {run.slow_factor} times slower. With staleness bound "
-        f"{run.staleness} training {outcome(run.time_to_target_s, run.final_error)}; "
-        "synchronous training "
-        f"{outcome(run.synchronous_time_to_target_s, run.synchronous_final_error)}. "
-        f"The largest lead is {run.largest_lead} steps."
+        f"{run.workers} workers with {run.data} data, one {run.slow_factor} times slower. "
+        f"With staleness bound {run.staleness} training {stale}; synchronous training "
+        f"{synchronous}. The largest lead is {run.largest_lead} steps."
     )
 
 
@@ -87,13 +90,13 @@ def straggler_table(run: Straggler) -> Table:
 
 
 @cache
-def _digits() -> tuple[np.ndarray, np.ndarray]:
-    """Return X of shape (n_samples, 65), its last column ones, and y, sorted by digit."""
-    from sklearn.datasets import load_digits
-
-    data, digits = load_digits(return_X_y=True)
-    order = np.argsort(digits[:_NUM_SAMPLES], kind="stable")
-    return np.c_[data[order] / data.max(), np.ones(len(order))], digits[order]
+def _digits(data: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return X of shape (n_samples, 65), its last column ones, and y, in the order of sharing."""
+    X, y = (part[:_NUM_SAMPLES] for part in digits())  # the digits come well mixed
+    if data == "sorted":
+        order = np.argsort(y, kind="stable")
+        X, y = X[order], y[order]
+    return np.c_[X, np.ones(len(y))], y
 
 
 def _class_weights(flat: np.ndarray) -> np.ndarray:
@@ -101,20 +104,13 @@ def _class_weights(flat: np.ndarray) -> np.ndarray:
 
 
 @cache
-def _run(workers: int, slow_factor: int, staleness: int) -> Run:
-    X, y = _digits()
-    parts = split(np.arange(len(y)), workers)
-
-    def gradient(worker: int, step: int, weights: np.ndarray) -> np.ndarray:
-        mine = parts[worker]
-        _, total = softmax_gradient(_class_weights(weights), X[mine], y[mine])
-        return total.ravel() / len(mine)
-
+def _run(workers: int, slow_factor: int, staleness: int, data: str) -> Run:
+    X, y = _digits(data)
     return simulate(
         train_stale,
         workers + 1,
         np.zeros(X.shape[1] * _NUM_CLASSES),
-        gradient,
+        shard_gradient(X, y, workers),
         _NUM_STEPS,
         _LEARNING_RATE,
         staleness,
@@ -124,10 +120,12 @@ def _run(workers: int, slow_factor: int, staleness: int) -> Run:
 
 
 @cache
-def _curve(workers: int, slow_factor: int, staleness: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _curve(
+    workers: int, slow_factor: int, staleness: int, data: str
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Return time and loss after every `workers` updates, and the final share of errors."""
-    trace: StaleTrace = _run(workers, slow_factor, staleness).results[0]
-    X, y = _digits()
+    trace: StaleTrace = _run(workers, slow_factor, staleness, data).results[0]
+    X, y = _digits(data)
     time_s = np.array([0.0, *trace.time_s[workers - 1 :: workers]])
     history = trace.history[::workers]
     loss = [softmax_gradient(_class_weights(w), X, y)[0] / len(y) for w in history]

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mlsys_lib.plots.style import BLUE, INK, MUTED, ORANGE, WIDE, panel, style
+from mlsys_lib.plots.style import BLUE, INK, MUTED, ORANGE, panel, style
 
 
 def batches_figure(
@@ -23,21 +24,23 @@ def batches_figure(
         Logarithmic axes, and the line that steps would follow if doubling the batch always
         halved them.
     """
-    figure, axes = panel(WIDE, xscale="log", yscale="log", title="to reach the same loss")
-    axes.set_position((0.08, 0.17, 0.9, 0.71))
+    figure, axes = panel(xscale="log", yscale="log", title="to reach the same loss")
+    axes.set_position((0.1, 0.16, 0.88, 0.71))
     with style():
         axes.plot(batch_sizes, num_steps, color=BLUE, linestyle="-", marker="o")
         axes.plot(batch_sizes, num_epochs, color=ORANGE, linestyle="--", marker="s")
         halved = [num_steps[0] * batch_sizes[0] / size for size in batch_sizes]
         axes.plot(batch_sizes, halved, color=MUTED, linestyle=":", marker="", linewidth=1.2)
-        texts = (("steps: one all-reduce each", num_steps[-1], BLUE, "bottom"),
-                 ("passes over the data", num_epochs[-3], ORANGE, "top"),
-                 ("if doubling always halved the steps", halved[-2], MUTED, "top"))  # fmt: skip
-        where = (batch_sizes[-1], batch_sizes[-3], batch_sizes[-2])
-        for x, (text, y, color, side) in zip(where, texts, strict=True):
-            shift = 1.25 if side == "bottom" else 0.75
-            axes.text(x, y * shift, text, color=color, ha="right", va=side)
-        axes.set_xticks(batch_sizes, [str(size) for size in batch_sizes], color=INK)
+        _name(axes, "steps, an all-reduce each", batch_sizes[-1], num_steps[1] * 1.25, BLUE)
+        _name(axes, "epochs", batch_sizes[-3], num_epochs[-3] * 1.3, INK)
+        _name(axes, "if doubling halved the steps", batch_sizes[-1], halved[-1] * 0.5, MUTED)
+        axes.set_xticks(batch_sizes[::2], [str(size) for size in batch_sizes[::2]])
+    axes.set_ylim(min(*num_epochs, *halved) * 0.35, max(num_steps) * 1.6)
     axes.set_xlabel("batch size b")
-    axes.xaxis.set_label_coords(0.5, -0.13)
+    axes.minorticks_off()
     return figure
+
+
+def _name(axes: Axes, text: str, x: float, y: float, color: str) -> None:
+    """Write beside a line what it is, ending at x."""
+    axes.text(x, y, text, color=color, ha="right", va="bottom")

@@ -22,6 +22,8 @@ class Straggler:
     workers, slow_factor, staleness : int
         The first worker takes `slow_factor` times as long; nobody is more than `staleness`
         steps ahead of it.
+    data : str
+        How the samples were shared out: "mixed", or "sorted" by what they show.
     time_s, loss : ndarray of shape (num_points,)
         The server's clock, and the mean loss over all data (nats), after every `workers` updates.
     synchronous_time_s, synchronous_loss : ndarray of shape (num_points,)
@@ -41,6 +43,7 @@ class Straggler:
     workers: int
     slow_factor: int
     staleness: int
+    data: str
     time_s: np.ndarray
     loss: np.ndarray
     synchronous_time_s: np.ndarray
