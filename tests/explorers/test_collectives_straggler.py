@@ -84,7 +84,8 @@ def test_description_and_table_say_what_the_run_gave() -> None:
     assert describe_straggler(run) == (
         "8 workers with sorted data, one 8 times slower. With staleness bound 16 training reaches "
         "the target loss after 1.7 seconds and misreads 32.3% in the end; synchronous training "
-        "reaches the target loss after 6.4 seconds and misreads 3.3% in the end. The largest lead is 16 steps."
+        "reaches the target loss after 6.4 seconds and misreads 3.3% in the end. The largest lead "
+        "is 16 steps."
     )
     header, rows = straggler_table(run)
     assert len(rows) == len(run.loss) == 25

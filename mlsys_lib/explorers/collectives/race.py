@@ -4,7 +4,6 @@ The tests hold these curves to ledgers of simulated runs; beyond, the forms are 
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
 
