@@ -128,7 +128,7 @@ def overlapping_groups(comm: Communicator) -> list[float]:
         sends = [(g, g.isend(np.array([float(i)]), 1 - g.rank)) for i, g in enumerate(groups)]
         wait_all([request for _, request in sends])
         return []
-    for i in (3, 1, 0, 2):
+    for i in (3, 2, 0, 1):
         groups[i].recv(outs[i], 1 - groups[i].rank)
     return [out.item() for out in outs]
 
