@@ -19,7 +19,13 @@ from mlsys_lib.collectives.parameter_server import (
 )
 from mlsys_lib.collectives.recursive_doubling import recursive_doubling_all_reduce
 from mlsys_lib.collectives.ring import ring_all_gather, ring_all_reduce, ring_reduce_scatter
-from mlsys_lib.collectives.sparse import pull_sparse, push_sparse, serve_pull, serve_push
+from mlsys_lib.collectives.sparse import (
+    pull_sparse,
+    push_sparse,
+    serve_pull,
+    serve_push,
+    sparse_step,
+)
 from mlsys_lib.collectives.stale import StaleTrace, train_stale
 from mlsys_lib.collectives.tree import tree_all_reduce, tree_broadcast, tree_reduce
 
@@ -53,6 +59,7 @@ __all__ = [
     "serve_push",
     "shard_gradient",
     "softmax_gradient",
+    "sparse_step",
     "train_data_parallel",
     "train_stale",
     "train_synchronous",

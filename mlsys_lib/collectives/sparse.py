@@ -4,6 +4,8 @@ Li et al., OSDI 2014 (see `parameter_server`). Worth it while few parameters are
 of 4 bytes rides beside every value.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mlsys_lib.comm import Communicator
@@ -11,6 +13,46 @@ from mlsys_lib.core.validate import integer, positive
 
 INDEX = np.dtype(np.int32)
 COUNT_BYTES = 8
+
+
+def sparse_step(
+    comm: Communicator,
+    weights: np.ndarray,
+    indices: np.ndarray,
+    gradient: Callable[[np.ndarray], np.ndarray],
+    learning_rate: float,
+) -> np.ndarray | None:
+    """One step: each worker pulls what it touches, computes, and pushes the gradient of that.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (k,), floating
+        Read by rank 0, the server. Not modified.
+    indices : ndarray of shape (n,), integer
+        What this rank touches; ignored on the server.
+    gradient : callable
+        gradient(values): from the pulled values, shape (n,), to their gradient.
+
+    Returns
+    -------
+    ndarray of shape (k,), or None
+        The new weights on rank 0; workers get None.
+
+    Notes
+    -----
+    All workers see the old weights; their gradients are applied in rank order. A worker that
+    touches n parameters sends 16 + n (8 + itemsize) bytes and receives n · itemsize.
+    """
+    if comm.rank != 0:
+        values = pull_sparse(comm, 0, indices, weights.dtype)
+        push_sparse(comm, 0, indices, gradient(values))
+        return None
+    weights = np.array(weights)
+    for worker in range(1, comm.world_size):
+        serve_pull(comm, worker, weights)
+    for worker in range(1, comm.world_size):
+        serve_push(comm, worker, weights, learning_rate)
+    return weights
 
 
 def push_sparse(comm: Communicator, server: int, indices: np.ndarray, values: np.ndarray) -> None:

@@ -6,9 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlsys_lib.collectives import pull_sparse, push_sparse, serve_pull, serve_push
+from mlsys_lib.collectives import (
+    pull_sparse,
+    push_sparse,
+    serve_pull,
+    serve_push,
+    sparse_step,
+)
 from mlsys_lib.collectives.sparse import sparse_bytes
-from mlsys_lib.comm import Communicator, RankError, simulate
+from mlsys_lib.comm import Communicator, PerRank, RankError, simulate
 from tests.conftest import Machine
 
 START = np.linspace(0, 1, 50)
@@ -84,3 +90,17 @@ def test_pull_beyond_the_weights_is_refused() -> None:
 def test_bad_learning_rate_is_refused() -> None:
     with pytest.raises(RankError, match="learning_rate must be finite and > 0, got 0"):
         simulate(push, 2, np.array([1]), np.ones(1), 0)
+
+
+@pytest.mark.parametrize("touched", [[[1], [2]], [[0, 4], [4, 9, 9]], [[], [3]]])
+def test_a_sparse_step_is_the_dense_step(touched: list[list[int]]) -> None:
+    """All workers pull the old weights and push a gradient computed from them."""
+    indices = PerRank([np.array(rows, int) for rows in ([], *touched)])
+    run = simulate(sparse_step, 3, START, indices, np.cos, learning_rate=0.1)
+    expected = START.copy()
+    for rows in touched:
+        np.subtract.at(expected, rows, 0.1 * np.cos(START[rows]))
+    np.testing.assert_allclose(run.results[0], expected, rtol=1e-15)
+    sizes = [len(rows) for rows in touched]
+    assert run.results[1:] == (None, None)
+    assert run.ledger.sent_bytes == (8 * sum(sizes), *(16 + n * (8 + 8) for n in sizes))

@@ -19,8 +19,14 @@ from mlsys_lib.plots.collectives import Move, RingPlot, RingState, chunk_name
 _CHUNK_SHIFT = 32  # the low half of a number holds one bit a machine, the high half the chunk
 
 
-def ring_explorer() -> Explorer:
-    """Return the explorer: machines and step; who sends which chunk, and who holds what."""
+def ring_explorer(step: int = 0) -> Explorer:
+    """Return the explorer: machines and step; who sends which chunk, and who holds what.
+
+    Parameters
+    ----------
+    step : int
+        Where the slider stands at first, 0 … 14.
+    """
     return Explorer(
         name="ring",
         title="The ring, step by step",
@@ -28,7 +34,7 @@ def ring_explorer() -> Explorer:
         plot=RingPlot,
         controls=(
             Control("workers", (2, 3, 4, 6, 8, 12), default=8, label="machines"),
-            Control("step", lambda workers: range(2 * workers - 1), default=0, play=True),
+            Control("step", lambda workers: range(2 * workers - 1), default=step, play=True),
         ),
         describe=describe_ring,
         table=ring_table,
