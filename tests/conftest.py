@@ -1,10 +1,13 @@
-"""The machines on which one test body runs: simulated ranks, and real processes."""
+"""What all tests share: the ranks that one test body runs on, and a browser."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from mlsys_lib.comm import ProcessPool, Run, simulate
 
@@ -60,3 +63,35 @@ def several(request: pytest.FixtureRequest) -> Machine:
 def pair(request: pytest.FixtureRequest) -> Machine:
     """Two ranks of either kind."""
     return Machine(2, request.getfixturevalue("pool") if request.param == "processes" else None)
+
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+CHROMIUM_ON_A_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
+CHROMIUM_FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+
+
+def find_chromium() -> str | None:
+    """The path of a Chromium or Chrome on this machine; MLSYS_CHROMIUM names another one."""
+    names = (os.environ.get("MLSYS_CHROMIUM", ""), *CHROMIUM_NAMES, CHROMIUM_ON_A_MAC)
+    return next((path for name in names if (path := shutil.which(name))), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium; without one, a visible skip, or in CI a failure.
+
+    One for the whole session: a process can drive only one at a time.
+    """
+    path = find_chromium()
+    if path is None:
+        reason = "no Chromium on this machine: the pages were NOT looked at in a browser"
+        if os.environ.get("MLSYS_REQUIRE_BROWSER") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield started
+        started.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,16 +11,10 @@ import build_book
 import pytest
 import serve
 import yaml
-from playwright.sync_api import Browser, BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
-CANDIDATES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ON_A_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-QUIET = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
-)  # fmt: skip
 
 
 def chapter_names() -> list[str]:
@@ -54,25 +46,6 @@ def address(site: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
-
-
-def find_chromium() -> str | None:
-    """The path of a Chromium or Chrome on this machine; MLSYS_CHROMIUM names another one."""
-    candidates = (os.environ.get("MLSYS_CHROMIUM", ""), *CANDIDATES, ON_A_MAC)
-    return next((path for name in candidates if (path := shutil.which(name))), None)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium; without one, a visible skip, or in CI a failure."""
-    path = find_chromium()
-    if path is None:
-        reason = "no Chromium on this machine: the built pages were NOT looked at in a browser"
-        if os.environ.get("MLSYS_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=list(QUIET))
 
 
 @dataclass

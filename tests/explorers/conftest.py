@@ -1,14 +1,11 @@
 """Two small explorers: two panels with 64 positions, and a step that depends on the workers."""
 
-import os
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from playwright.sync_api import Browser, sync_playwright
 
 from mlsys_lib.explorers import Control, Explorer
 from mlsys_lib.plots.style import BLUE, INK, ORANGE, SKY, panel
@@ -121,30 +118,3 @@ def turn() -> Explorer:
 def turn_of() -> Callable[[Callable[..., Turn]], Explorer]:
     """The turn explorer around another computation."""
     return turn_explorer
-
-
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Start a headless Chromium; without one, skip and say so, or fail where one is required."""
-    executable = next(filter(None, map(shutil.which, CHROMIUM_NAMES)), None)
-    if executable is None:
-        reason = f"no Chromium on this machine (looked for {', '.join(CHROMIUM_NAMES)})"
-        if os.environ.get("MLSYS_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
-        yield started
-        started.close()
