@@ -35,7 +35,7 @@ const moveAndPaint = async (input, index) => {
 """
 READY = f"""
 {MOVE_AND_PAINT}
-window.ready = new Promise((done) => {{
+window.sliderReady = new Promise((done) => {{
   const look = async () => {{
     const input = document.querySelector(".mlsys-controls:not([hidden]) input");
     if (!input) return requestAnimationFrame(look);
@@ -122,7 +122,7 @@ def ready_s(browser: Browser, url: str) -> float:
     session.send("Emulation.setCPUThrottlingRate", {"rate": CPU_SLOWDOWN})
     page.add_init_script(READY)
     page.goto(url)
-    elapsed_ms = float(page.evaluate("window.ready"))
+    elapsed_ms = float(page.evaluate("window.sliderReady"))
     context.close()
     return elapsed_ms / 1000
 

@@ -1,0 +1,1 @@
+"""The whole chapter page: what it weighs, and when its first slider answers."""
