@@ -16,7 +16,7 @@ from mlsys_lib.comm.arrays import as_array, as_writable
 from mlsys_lib.comm.clock import Message
 from mlsys_lib.core.validate import integer, non_negative
 
-TAGS = 2**15
+TAGS, GROUPS = 2**10, 2**20
 """Tags are 0 … TAGS - 1, so that a group's number and a tag fit into one network tag."""
 
 
@@ -96,11 +96,16 @@ class Communicator:
     """
 
     def __init__(
-        self, transport: Transport, ranks: tuple[int, ...] | None = None, context: int = 0
+        self,
+        transport: Transport,
+        ranks: tuple[int, ...] | None = None,
+        context: int = 0,
+        contexts: dict[int, Any] | None = None,
     ) -> None:
         self._transport = transport
         self._ranks = ranks if ranks is not None else tuple(range(transport.world_size))
-        self._context = context
+        self._context = context  # this group's number
+        self._contexts = {} if contexts is None else contexts  # of all groups of this rank
         self._routes_out: dict[tuple[int, int], Any] = {}  # (dst, tag), once checked
         self._routes_in: dict[tuple[int, int], Any] = {}
         self._groups_made: dict[tuple[int, ...], int] = {}
@@ -187,8 +192,12 @@ class Communicator:
         if self.rank not in members:
             raise ValueError(f"ranks must hold this rank, {self.rank}, got {list(members)}")
         made = self._groups_made[members] = self._groups_made.get(members, 0) + 1
-        context = crc32(repr((self._context, members, made)).encode()) % (TAGS - 1) + 1
-        return Communicator(self._transport, tuple(self._ranks[r] for r in members), context)
+        name = (self._context, members, made)
+        context = crc32(repr(name).encode()) % (GROUPS - 1) + 1
+        if self._contexts.setdefault(context, name) != name:  # one in a million
+            raise ValueError(f"ranks {list(members)} must be tried again: their number is taken")
+        world = tuple(self._ranks[r] for r in members)
+        return Communicator(self._transport, world, context, self._contexts)
 
     def compute(self, seconds: float, label: str = "") -> None:
         """Account for `seconds` of work: the simulated clock advances, a process does nothing."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlsys_lib.comm import PerRank, RankError
+from mlsys_lib.comm import Communicator, PerRank, RankError, simulate
 from tests.comm import bodies
 from tests.conftest import Machine
 
@@ -204,3 +204,15 @@ def test_each_rank_needs_its_value(pair: Machine) -> None:
         pair.run(bodies.blocking, PerRank([1, 2, 3]))
     with pytest.raises(ValueError, match=r"x must have one value per rank \(2\), got 1"):
         pair.run(bodies.blocking, x=PerRank([1]))
+
+
+def test_two_groups_never_share_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages of two groups are told apart by a checksum; if two are equal, that is an error."""
+    monkeypatch.setattr("mlsys_lib.comm.communicator.crc32", lambda name: 7)
+
+    def groups(comm: Communicator) -> int:
+        comm.group([0, 1])
+        return comm.group([1, 0]).rank
+
+    with pytest.raises(RankError, match=r"ranks \[1, 0\] must be tried again"):
+        simulate(groups, 2)
