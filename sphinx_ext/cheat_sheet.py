@@ -50,8 +50,8 @@ def _links(row: Row) -> list[str]:
     if row.symbols:
         links.append("Code: " + ", ".join(f"{{py:obj}}`~{symbol}`" for symbol in row.symbols))
     if row.explorer:
-        name = row.explorer.rpartition(".")[2].removesuffix("_explorer")
-        links.append(f"Explorer: {{ref}}`{name} <{row.label}>`")
+        label = row.explorer.rpartition(".")[2].replace("_", "-")  # stands above it in the chapter
+        links.append(f"Explorer: {{ref}}`{label.removesuffix('-explorer')} <{label}>`")
     if row.exercise:
         links.append(f"Exercise: {row.exercise}")
     links.append("Source: " + ", ".join(f"{{cite:t}}`{key}`" for key in row.sources))

@@ -220,7 +220,9 @@ def test_sphinx_builds_the_page_without_a_warning(tmp_path: Path) -> None:
     for name in ("cheat_sheet.md", "notation.md", "errata.md", "bibliography.md", "references.bib"):
         shutil.copy(CHAPTERS / name, source)
     for page in {row.page for row in HERE}:
-        labels = sorted({row.label for row in HERE if row.page == page})
+        rows = [row for row in HERE if row.page == page]
+        shown = [row.explorer.rpartition(".")[2].replace("_", "-") for row in rows if row.explorer]
+        labels = sorted({row.label for row in rows} | set(shown))
         sections = "".join(f"\n({label})=\n## {label}\n" for label in labels)
         (source / f"{page}.md").write_text(f"# {page}\n{sections}", "utf-8")
     (source / "index.md").write_text("# Index\n```{toctree}\n:glob:\n*\n```\n", "utf-8")

@@ -8,7 +8,7 @@ ranks. A mean of the ranks' means, as PyTorch's DDP takes, is the same only for 
 The model is softmax regression: convex, so that what is compared is the arithmetic.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +31,7 @@ class Training:
     weights : ndarray of shape (n_features, n_classes)
         The same on every rank, bitwise.
     loss : tuple of float
-        Mean cross-entropy over all data (nats), after each epoch.
+        Mean cross-entropy over all data (nats), at each evaluation.
     num_steps : int
         Steps taken, one all-reduce each.
     """
@@ -103,6 +103,7 @@ def train_data_parallel(
     all_reduce: AllReduce = ring_all_reduce,
     seed: int = 0,
     target_loss: float | None = None,
+    evaluate_every: int | None = None,
 ) -> Training:
     """Train softmax regression by mini-batch gradient descent, every batch shared by all ranks.
 
@@ -119,30 +120,42 @@ def train_data_parallel(
     seed : int
         Order of the samples, the same on every rank.
     target_loss : float, optional
-        Stop after the first epoch whose loss is at most this.
+        Stop at the first evaluation whose loss is at most this.
+    evaluate_every : int, optional
+        Steps between evaluations of the loss over all data; by default one epoch.
 
     Returns
     -------
     Training
     """
     X, y, batch_size = _checked(X, y, num_epochs, learning_rate, batch_size)
-    rng = np.random.default_rng(seed)
-    num_classes = int(y.max()) + 1
-    weights = np.zeros((X.shape[1], num_classes))
+    every = -(-len(y) // batch_size)  # steps in an epoch
+    if evaluate_every is not None:
+        every = positive_int("evaluate_every", evaluate_every)
+    weights = np.zeros((X.shape[1], int(y.max()) + 1))
     losses: list[float] = []
     num_steps = 0
-    for _ in range(num_epochs):
-        order = rng.permutation(len(y)) if batch_size < len(y) else np.arange(len(y))
-        for start in range(0, len(y), batch_size):
-            batch = order[start : start + batch_size]
-            mine = batch[_part(comm, len(batch))]
-            _, gradient = softmax_gradient(weights, X[mine], y[mine])
-            weights -= learning_rate / len(batch) * all_reduce(comm, gradient)
-            num_steps += 1
-        losses.append(_mean_loss(comm, weights, X, y))
-        if target_loss is not None and losses[-1] <= target_loss:
-            break
+    for batch in _batches(len(y), batch_size, num_epochs, np.random.default_rng(seed)):
+        mine = batch[_part(comm, len(batch))]
+        _, gradient = softmax_gradient(weights, X[mine], y[mine])
+        weights -= learning_rate / len(batch) * all_reduce(comm, gradient)
+        num_steps += 1
+        if num_steps % every == 0:
+            losses.append(_mean_loss(comm, weights, X, y))
+            if target_loss is not None and losses[-1] <= target_loss:
+                break
     return Training(weights, tuple(losses), num_steps)
+
+
+def _batches(
+    num_samples: int, batch_size: int, num_epochs: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yield which samples make each batch, in a new order every epoch."""
+    for _ in range(num_epochs):
+        whole = batch_size == num_samples
+        order = np.arange(num_samples) if whole else rng.permutation(num_samples)
+        for start in range(0, num_samples, batch_size):
+            yield order[start : start + batch_size]
 
 
 def _part(comm: Communicator, num_samples: int) -> slice:

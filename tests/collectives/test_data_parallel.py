@@ -17,7 +17,7 @@ from mlsys_lib.collectives import (
     train_data_parallel,
 )
 from mlsys_lib.collectives.chunks import chunk_sizes
-from mlsys_lib.comm import ProcessPool, simulate
+from mlsys_lib.comm import ProcessPool, RankError, simulate
 from mlsys_lib.datasets import digits
 from tests.conftest import Machine
 
@@ -155,3 +155,28 @@ def test_shard_gradients_weighted_by_their_rows_make_the_whole(num_workers: int)
 def test_a_shard_without_rows_has_no_gradient() -> None:
     X, y = digits()
     assert not shard_gradient(X[:2], y[:2], 3)(2, 0, np.ones(640)).any()
+
+
+def test_evaluation_does_not_change_the_training() -> None:
+    """More looks at the loss, the same steps; a look every epoch is every ninth of nine."""
+    X, y = digits()
+    often = simulate(train_data_parallel, 2, X, y, 2, 1.0, 200, evaluate_every=3).results[0]
+    seldom = simulate(train_data_parallel, 2, X, y, 2, 1.0, 200).results[0]
+    np.testing.assert_array_equal(often.weights, seldom.weights)
+    assert often.loss[2::3] == seldom.loss
+    assert len(often.loss) == 6
+
+
+def test_training_stops_at_the_first_evaluation_at_the_target() -> None:
+    X, y = digits()
+    trained = simulate(
+        train_data_parallel, 1, X, y, 9, 2.0, 64, target_loss=0.5, evaluate_every=2
+    ).results[0]
+    assert trained.loss[-1] <= 0.5 < min(trained.loss[:-1])
+    assert trained.num_steps == 2 * len(trained.loss)
+
+
+def test_evaluating_never_is_refused() -> None:
+    X, y = digits()
+    with pytest.raises(RankError, match="evaluate_every must be an integer >= 1, got 0"):
+        simulate(train_data_parallel, 1, X, y, 1, 1.0, evaluate_every=0)

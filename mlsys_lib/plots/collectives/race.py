@@ -172,11 +172,12 @@ class RacePlot:
             f"{size_name(race.num_elements)} numbers, {format_count(race.workers)} machines"
         )
         best_s = min(race.times_s.values())
+        first = "fastest" if len(race.winners) == 1 else "a tie"
         for name, (label, time, ratio) in self._rows.items():
             won = name in race.winners
             label.set_text(name)
             time.set_text(format_seconds(race.times_s[name]))
-            ratio.set_text("fastest" if won else f"× {_factor(race.times_s[name] / best_s)}")
+            ratio.set_text(first if won else f"× {_factor(race.times_s[name] / best_s)}")
             for text in (label, time, ratio):
                 text.set_fontweight("bold" if won else "normal")
         overtakings = [f"○ {line}" for line in race.overtakings]

@@ -87,7 +87,7 @@ class RingPlot:
 
         self._grid, axes = _bare_panel((0.085, 0.03, 0.885, 0.77))
         self._grid_axes = axes
-        axes.set_title("machines whose numbers each chunk holds", y=1.1)
+        axes.set_title("from how many machines each chunk holds numbers", y=1.1)
         self._cells = PolyCollection([], edgecolors=MUTED, linewidths=0.4)
         self._changed = PolyCollection([], facecolors="none", edgecolors=ORANGE, linewidths=2.2)
         axes.add_collection(self._cells, autolim=False)
@@ -103,7 +103,7 @@ class RingPlot:
         return self._circle, self._grid
 
     def _draw_circle(self, state: RingState) -> None:
-        names = {0: "before the first step", state.num_steps: "done"}
+        names = {0: "before the first step", state.num_steps: "all-gather, done"}
         self._circle_title.set_text(
             f"step {state.step} of {state.num_steps}: {names.get(state.step, state.phase)}"
         )
@@ -117,7 +117,7 @@ class RingPlot:
         for move, arrow, parcel in zip(state.moves, self._arrows, self._parcels, strict=False):
             ends = [_on_circle(machine, state.workers) for machine in (move.src, move.dst)]
             arrow.set_positions(*ends)
-            arrow.set_connectionstyle("arc3", rad=np.tan(np.pi / state.workers / 2))
+            arrow.set_connectionstyle("arc3", rad=-np.tan(np.pi / state.workers / 2))
             arrow.set_visible(True)
             where = _on_circle(move.src + 0.5, state.workers, radius=1.21)
             _place(parcel, True, where, chunk_name(move.chunk))
