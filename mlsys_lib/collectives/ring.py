@@ -21,7 +21,8 @@ def ring_all_reduce(comm: Communicator, x: np.ndarray, op: str = "sum") -> np.nd
     comm : Communicator
         This rank's endpoint; `comm.world_size` is m.
     x : ndarray of any shape, k elements, same shape and dtype on every rank
-        Not modified.
+        Not modified. Another dtype or number of elements on some rank is an error; another shape
+        of as many elements is not noticed, since chunks of the flat array travel.
     op : {"sum", "mean", "max", "min"}
 
     Returns

@@ -113,6 +113,8 @@ class ProcessPool:
         reference = _reference(function)
         calls = [_pickled(call) for call in arguments_of(size, args, kwargs)]
         positive("timeout_s", timeout_s)
+        if not self._folder.exists():
+            raise ValueError("the pool is closed: make another ProcessPool")
         if not self._processes:
             self._start()
         self._runs += 1
@@ -251,6 +253,11 @@ def _reference(function: Callable[..., Any]) -> str:
             f"function must be importable by name, got {name or function!r}: define it at the "
             "top level of a module"
         )
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found != function:  # a bound method, or a name that something else has taken
+        raise ValueError(f"function must be what {module} calls {name}, got {function!r}")
     return f"{module}:{name}"
 
 

@@ -209,6 +209,10 @@ class _World:
     # -- the baton -------------------------------------------------------------------------------
     def block(self, rank: int, channel: _Channel | None) -> None:
         """Hand the baton on and return when this rank is ready again."""
+        if self.failure is not None:  # a `finally` that communicates
+            raise _Stop
+        if rank in self._finished:
+            raise CommunicationError(f"the run that rank {rank} belonged to has ended")
         self.waits[rank] = channel
         self.pass_baton()
         self._batons[rank].acquire()
@@ -229,17 +233,18 @@ class _World:
     def _serve_any(self) -> None:
         """Everybody waits: the message that started first, of those that `recv_any` may take."""
         self.clock()
-        best: tuple[float, int, int] | None = None
+        best: tuple[float, float, int, int] | None = None
         for rank, (sources, tag) in self.any_waits.items():
             for src in sources:
                 message = self.next_message(src, rank, tag)
                 if message is not None:
-                    found = (max(self._clock.start_s(message), self._clock.time_s[rank]), src, rank)
+                    start_s = self._clock.start_s(message)
+                    found = (max(start_s, self._clock.time_s[rank]), start_s, src, rank)
                     best = found if best is None else min(best, found)
         if best is not None:
-            del self.any_waits[best[2]]
-            self.ready.append(best[2])
-            self.chosen = best[1]
+            del self.any_waits[best[3]]
+            self.ready.append(best[3])
+            self.chosen = best[2]
 
     def next_message(self, src: int, dst: int, tag: int) -> Message | None:
         """Return the oldest message that no receive has been offered for."""

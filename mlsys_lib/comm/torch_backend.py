@@ -8,6 +8,7 @@ these headers. ``checked=False`` leaves them out.
 import os
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -33,6 +34,7 @@ class _Channel:
         self.src, self.dst, self.tag = src, dst, tag
         self.sent = self.posted = 0  # messages so far; both count for a rank's own channel
         self.loopback: dict[int, np.ndarray] = {}  # a rank's messages to itself, by number
+        self.receiver: ThreadPoolExecutor | None = None  # takes early receives, in their order
 
     def next_sent(self, size_bytes: int) -> Message:
         self.sent += 1
@@ -98,6 +100,10 @@ class TorchTransport:
         if channel.src != self.rank:
             if self._checked:
                 work = self._irecv(header, channel, is_header=True)
+                if early and channel.receiver is None:
+                    channel.receiver = ThreadPoolExecutor(1)
+                if channel.receiver is not None:  # the sender waits until somebody takes the array
+                    work = channel.receiver.submit(self._receive, array, header, work, channel)
             else:
                 staged, work = self._irecv_payload(array, channel)
                 return Request(self, message, array, False, (channel, staged, work))
@@ -181,11 +187,20 @@ class TorchTransport:
             _check_fits(_header_text(data), request.array, channel)
             request.array[...] = data
             return
-        self._finish(work, channel)
+        if isinstance(work, Future):
+            work.result()
+        elif self._checked:
+            self._receive(request.array, header, work, channel)
+        else:
+            self._finish(work, channel)
         if self._checked:
-            self._receive_payload(request.array, header, channel)
-        elif header is not request.array:
+            return
+        if header is not request.array:
             request.array[...] = header
+
+    def _receive(self, out: np.ndarray, header: torch.Tensor, work: Any, channel: _Channel) -> None:
+        self._finish(work, channel)
+        self._receive_payload(out, header, channel)
 
     def _receive_payload(self, out: np.ndarray, header: torch.Tensor, channel: _Channel) -> None:
         sent = bytes(header.numpy()).rstrip(b" ").decode()

@@ -26,7 +26,10 @@ def main(address: str, rank: int) -> None:
     tasks: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
     threading.Thread(target=_listen, args=(connection, tasks), daemon=True).start()
     while True:
-        connection.send(_answer(*tasks.get()))
+        try:
+            connection.send(_answer(*tasks.get()))
+        except SystemExit as ended:  # at once, so that it is this rank that ended first
+            os._exit(ended.code if isinstance(ended.code, int) else 1)
 
 
 def _listen(connection: "Connection[Any, Any]", tasks: "SimpleQueue[tuple[Any, ...]]") -> None:
@@ -49,7 +52,7 @@ def _answer(
 ) -> dict[str, Any]:
     try:
         function = _find(reference)
-        args, kwargs = pickle.loads(call)
+        args, kwargs = _unpickled(call)
         with process_group(rank, world_size, store, timeout_s, checked) as transport:
             start_s = time.perf_counter()
             result = function(Communicator(transport), *args, **kwargs)
@@ -65,6 +68,16 @@ def _answer(
             "lost": is_loss(error),
             "finished": getattr(error, "had_finished", False),
         }
+
+
+def _unpickled(call: bytes) -> Any:
+    try:
+        return pickle.loads(call)
+    except AttributeError as error:
+        raise ValueError(
+            "args must come from a module, not from a notebook's cell or a script: other processes "
+            f"cannot import them ({error})"
+        ) from error
 
 
 def _find(reference: str) -> Callable[..., Any]:

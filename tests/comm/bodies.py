@@ -240,3 +240,25 @@ def with_gaps(comm: Communicator) -> list[list[float]]:
     x, out = np.arange(12.0).reshape(3, 4) + 100 * comm.rank, np.zeros((3, 4))
     pass_on(comm, x[:, 1], out[:, 2])
     return out.tolist()
+
+
+def swap_early_receive(comm: Communicator) -> float:
+    """Two ranks offer a receive, send with a blocking send, and only then wait."""
+    peer, out = 1 - comm.rank, np.empty(2)
+    request = comm.irecv(out, peer)
+    comm.send(np.full(2, 1.0 + comm.rank), peer)
+    request.wait()
+    return float(out[0])
+
+
+def wait_in_another_order(comm: Communicator) -> list[float]:
+    """Rank 1 waits for the second message first."""
+    if comm.rank == 0:
+        for number in (1.0, 2.0):
+            comm.send(np.full(3, number), 1)
+        return []
+    outs = [np.empty(3), np.empty(3)]
+    first, second = (comm.irecv(out, 0) for out in outs)
+    second.wait()
+    first.wait()
+    return [float(out[0]) for out in outs]

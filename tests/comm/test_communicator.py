@@ -216,3 +216,11 @@ def test_two_groups_never_share_a_number(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(RankError, match=r"ranks \[1, 0\] must be tried again"):
         simulate(groups, 2)
+
+
+def test_a_receive_offered_early_lets_both_send(pair: Machine) -> None:
+    assert pair.run(bodies.swap_early_receive).results == (2.0, 1.0)
+
+
+def test_receives_keep_their_message_in_whatever_order_one_waits(pair: Machine) -> None:
+    assert pair.run(bodies.wait_in_another_order).results[1] == [1.0, 2.0]

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mlsys_lib.comm import LostRankError, ProcessPool, RankError, launch
+from mlsys_lib.comm import Communicator, LostRankError, ProcessPool, RankError, launch
 from tests.comm import bodies
 
 
@@ -157,3 +157,23 @@ def test_a_killed_parent_takes_its_processes_along() -> None:
     assert len(workers) == 2
     _, alive = psutil.wait_procs(workers, timeout=30)
     assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+
+
+class Counter:
+    """Something whose method needs more than a communicator."""
+
+    def run(self, comm: Communicator | None = None) -> str:
+        return type(self).__name__
+
+
+def test_a_bound_method_is_refused() -> None:
+    """By name it would be found without its object, and take the communicator for it."""
+    with pytest.raises(ValueError, match=r"function must be what .* calls Counter\.run"):
+        launch(Counter().run, 1)
+
+
+def test_a_closed_pool_says_so() -> None:
+    pool = ProcessPool(1)
+    pool.close()
+    with pytest.raises(ValueError, match="the pool is closed"):
+        pool.run(len)

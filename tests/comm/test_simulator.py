@@ -1,6 +1,7 @@
 """Simulated ranks: deterministic, strict, and never hanging."""
 
 import _thread
+import signal
 import threading
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from mlsys_lib.collectives import ring_all_reduce
 from mlsys_lib.comm import (
+    CommunicationError,
     Communicator,
     DeadlockError,
     MessageError,
@@ -145,6 +147,7 @@ def test_no_thread_is_left_behind(
     function: Any, kind: type[BaseException] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
     before = set(threading.enumerate())
     if kind is None:
         simulate(function, 8)
@@ -185,3 +188,38 @@ def test_a_run_may_start_inside_a_run() -> None:
 
 def test_wait_all_of_nothing_is_nothing() -> None:
     assert simulate(lambda comm: wait_all([]), 2).results == (None, None)
+
+
+def test_a_rank_that_communicates_while_it_is_unwound_does_not_hang() -> None:
+    """Rank 2 fails; the others try to say goodbye, or swallow whatever comes."""
+
+    def body(comm: Communicator) -> None:
+        if comm.rank == 2:
+            raise ValueError("boom")
+        try:
+            comm.recv(np.empty(1), 2)
+        finally:
+            comm.send(np.zeros(1), 2)
+
+    with pytest.raises(RankError, match="rank 2 raised ValueError: boom"):
+        simulate(body, 3)
+
+
+def test_a_communicator_ends_with_its_run() -> None:
+    comm = simulate(lambda comm: comm, 2).results[0]
+    with pytest.raises(CommunicationError, match="the run that rank 0 belonged to has ended"):
+        comm.recv(np.empty(1), 1)
+
+
+def test_a_late_server_takes_what_started_first() -> None:
+    """All three wait when the server looks; the one that has waited longest comes first."""
+
+    def body(comm: Communicator) -> list[int]:
+        if comm.rank:
+            comm.compute(60.0 - 10.0 * comm.rank)
+            comm.send(np.zeros(1), 0)
+            return []
+        comm.compute(100.0)
+        return [comm.recv_any(np.empty(1)) for _ in range(3)]
+
+    assert simulate(body, 4).results[0] == [3, 2, 1]
