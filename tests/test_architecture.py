@@ -68,7 +68,7 @@ def may_import(importer: str, imported: str) -> bool:
     allowed = {
         "plots": FOUNDATION | TOPICS,
         "explorers": FOUNDATION | TOPICS | {"plots"},
-        "grading": TOPICS | {"core"},
+        "grading": FOUNDATION | TOPICS,
         "run": FOUNDATION | TOPICS,
     }
     return imported in allowed.get(importer, set())

@@ -1,0 +1,1 @@
+"""Exercises: checked in the learner's notebook, and graded by an instructor."""
