@@ -31,8 +31,9 @@ CELL_INPUTS = (
 )
 # What every page can see besides that.
 PAGE_INPUTS = (*CELL_INPUTS, "_toc.yml", "_static", "third_party", "chapters/references.bib")
-# All there is: while this stays the same, there is nothing to do.
-BOOK_INPUTS = (*PAGE_INPUTS, "chapters", "tools/build_book.py")
+# All there is: while this stays the same, there is nothing to do. Of chapters and exercises Sphinx
+# knows which pages they change.
+BOOK_INPUTS = (*PAGE_INPUTS, "chapters", "exercises", "tools/build_book.py")
 
 
 def files_under(path: Path) -> Iterator[Path]:
