@@ -12,6 +12,7 @@ from typing import Any
 
 from docutils import nodes  # type: ignore[import-untyped]
 from docutils.statemachine import StringList  # type: ignore[import-untyped]
+from exercise_box import label_of
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -53,7 +54,8 @@ def _links(row: Row) -> list[str]:
         label = row.explorer.rpartition(".")[2].replace("_", "-")  # stands above it in the chapter
         links.append(f"Explorer: {{ref}}`{label.removesuffix('-explorer')} <{label}>`")
     if row.exercise:
-        links.append(f"Exercise: {row.exercise}")
+        title = row.exercise.replace("_", " ")
+        links.append(f"Exercise: {{ref}}`{title} <{label_of(row.exercise)}>`")
     links.append("Source: " + ", ".join(f"{{cite:t}}`{key}`" for key in row.sources))
     if row.erratum:
         links.append(f"Erratum: {{ref}}`{row.erratum} <{row.erratum}>`")
