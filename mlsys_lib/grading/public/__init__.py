@@ -1,0 +1,67 @@
+"""The public tests: what `check` runs in a learner's notebook, and the grader once more.
+
+They ship with the package, so whoever wants to can read them. Each topic has a module here with a
+dict ``TESTS``: for each exercise, functions that take the answers and raise `Mismatch`. The first
+line of a function's docstring is what the learner reads beside its mark.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterator
+from importlib import import_module
+
+PublicTest = Callable[..., None]
+
+EXERCISES: dict[str, dict[str, str]] = {
+    "collectives": {
+        "read_a_timeline": "Read a timeline",
+        "crossover_bytes": "Where they cross",
+        "reduce_scatter": "Reduce-scatter by hand",
+        "ring_all_reduce": "Ring all-reduce",
+        "halving_doubling": "Halving and doubling, for any number of machines",
+        "stale_server": "A server with patience",
+        "all_gather_uneven": "Nobody knows the others' lengths",
+    },
+}
+"""Titles by topic and name, in the order of the book."""
+
+
+def names() -> Iterator[tuple[str, str, str]]:
+    """Yield (topic, name, title) of every exercise that has public tests."""
+    for topic, titles in EXERCISES.items():
+        for name, title in titles.items():
+            yield topic, name, title
+
+
+def title_of(name: str) -> str:
+    """Return the title of the exercise `name`."""
+    return EXERCISES[_topic_of(name)][name]
+
+
+def public_tests(name: str) -> tuple[PublicTest, ...]:
+    """Return the public tests of the exercise `name`; only its topic's module is imported.
+
+    Raises
+    ------
+    ValueError
+        If there is no such exercise; the message lists names that are near.
+    """
+    module = import_module(f"mlsys_lib.grading.public.{_topic_of(name)}")
+    tests: tuple[PublicTest, ...] = module.TESTS[name]
+    return tests
+
+
+def answers_of(name: str) -> tuple[str, ...]:
+    """Return what `check` must be handed for `name`: the parameters of its tests."""
+    return tuple(inspect.signature(public_tests(name)[0]).parameters)
+
+
+def _topic_of(name: str) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"name must be the str that names an exercise, got {type(name).__name__}")
+    topics = {known: topic for topic, known, _ in names()}
+    if name not in topics:
+        near = difflib.get_close_matches(name, topics, n=3, cutoff=0.4) or sorted(topics)
+        words = ", ".join(repr(known) for known in near)
+        raise ValueError(f"name must name an exercise, got {name!r}; near it: {words}")
+    return topics[name]
