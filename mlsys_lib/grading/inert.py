@@ -6,7 +6,7 @@ and ``javascript:`` links on, and MathJax follows ``\href``. It slips an invisib
 whatever could start one of these, so the words stay readable, formulas too, and nothing acts.
 Escaping for HTML is still up to whoever writes HTML.
 
->>> plain_text("\x1b[31mred\x1b[0m alert\x07")
+>>> plain_text("\x1b[31mred\x1b[0m alert\x07", limit=100)
 'red alert'
 >>> inert_markdown("<b>").encode("ascii", "backslashreplace")
 b'<\\u200bb>'
