@@ -37,6 +37,8 @@ class Exercise:
         `ring_all_reduce`, and how its prompt is headed.
     prompt : str
         Markdown, without the heading.
+    has_data : bool
+        Whether the notebook prints something that the prompt speaks of.
     code : str
         What the student starts from; empty for an answer in words.
     hints : tuple of str
@@ -52,6 +54,7 @@ class Exercise:
     name: str
     title: str
     prompt: str
+    has_data: bool
     code: str
     hints: tuple[str, ...]
     solution: str
@@ -95,6 +98,7 @@ def load_exercise(root: Path, name: str) -> Exercise:
         name=name,
         title=settings["title"],
         prompt=_text(prompt).partition("\n")[2].strip(),
+        has_data=bool(_of(student, name, "given")),
         code="\n\n".join(_text(cell) for cell in _of(student, name, "answer")),
         hints=tuple(_unfold(name, _text(cell)) for cell in _of(student, name, "hint")),
         solution=_solution(source, name) if settings.get("show_solution") is True else "",
@@ -106,6 +110,8 @@ def load_exercise(root: Path, name: str) -> Exercise:
 def box_lines(exercise: Exercise, addresses: Mapping[str, str]) -> list[str]:
     """Return the box: prompt, starting code, folds, and a button for each of `addresses`."""
     body = [exercise.prompt, ""]
+    if exercise.has_data:
+        body += ["*The notebook prints the data that this speaks of.*", ""]
     if exercise.code:
         body += ["**Starting code**", "", *block("code-block", "python", [exercise.code])]
     for hint in exercise.hints:
