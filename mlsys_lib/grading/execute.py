@@ -89,6 +89,7 @@ class _BrokenCell:
     """A cell of the student's that did not run to its end."""
 
     source: str
+    exercise: str
     fault: StudentFault
 
     def binds(self, name: str) -> bool:
@@ -114,6 +115,7 @@ class _Run:
     statuses: list[Status] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    _exercise: str = ""
     _broken: list[_BrokenCell] = field(default_factory=list)
     _sources: dict[str, str] = field(default_factory=dict)
 
@@ -156,6 +158,8 @@ class _Run:
 
     def _undefined(self, name: str) -> AnswerMissing:
         cells = [cell for cell in self._broken if cell.binds(name)]
+        # A stub that is the whole cell binds nothing.
+        cells = cells or [cell for cell in self._broken if cell.exercise == self._exercise]
         if not cells:
             return AnswerMissing("student_error", "NameError", f"`{name}` is not defined.")
         fault = cells[-1].fault
@@ -174,29 +178,28 @@ class _Run:
             return
         fault = self.known(outcome.fault)
         cell.outputs += _error(fault.kind, in_full(fault))
-        self._broken.append(_BrokenCell(cell.source, fault))
+        self._broken.append(_BrokenCell(cell.source, _exercise(cell), fault))
         if not isinstance(fault, AnswerMissing):
             self.statuses.append(fault.status)
             self.reasons.append(f"{name} {_briefly(fault)}")
 
     def _test(self, cell: NotebookNode) -> None:
-        name, kind = name_of(cell), _kind(cell)
+        name, hidden = name_of(cell), _kind(cell) != "public"
+        self._exercise = _exercise(cell)
         self.sandbox.begin_test()
-        tests = [TestCell(cell.source, name, hidden=kind != "public"), *self._private_tests(name)]
-        failure = next((f for test in tests if (f := test.run(self.context, self))), None)
+        failure = TestCell(cell.source, name, hidden).run(self.context, self)
+        # Read before the private tests run, whose inputs are hidden.
         output = plain_text(self.sandbox.output(), OUTPUT_CHARACTERS)
+        for private in self._private_tests(name):
+            failure = failure or private.run(self.context, self)
         cell.outputs = _stream(output)
-        if failure is not None:
+        if failure is None:
+            points, failure = float(cell.metadata.nbgrader.points), Failure("graded", "")
+        else:
+            points = 0.0
             cell.outputs += _error(failure.status, failure.message)
             self.notes += [failure.note] if failure.note else []
-        most = float(cell.metadata.nbgrader.points)
-        self._judge(
-            cell,
-            failure.status if failure else "graded",
-            0.0 if failure else most,
-            failure,
-            output if kind == "public" else "",
-        )
+        self._judge(cell, points, failure, "" if hidden else output)
 
     def _private_tests(self, name: str) -> list[TestCell]:
         path = self.private / f"{name}.py" if self.private else None
@@ -207,32 +210,29 @@ class _Run:
     def _leave_to_a_person(self, cell: NotebookNode) -> None:
         """Put off the mark, but for an answer that is still as released: nbgrader gives it 0."""
         if name_of(cell) in self.clean.unanswered:
-            self._judge(cell, "graded", 0.0, Failure("graded", UNANSWERED))
+            self._judge(cell, 0.0, Failure("graded", UNANSWERED))
         else:
-            self._judge(cell, "needs_manual_grade", None)
+            self._judge(cell, None, Failure("needs_manual_grade", ""))
 
     def _judge(
-        self,
-        cell: NotebookNode,
-        status: Status,
-        points: float | None,
-        failure: Failure | None = None,
-        output: str = "",
+        self, cell: NotebookNode, points: float | None, why: Failure, output: str = ""
     ) -> None:
-        name = name_of(cell)
-        failure = failure or Failure(status, "")
-        self.questions[name] = QuestionVerdict(
-            name,
-            str(_ours(cell).get("exercise", name)),
+        self.questions[name_of(cell)] = QuestionVerdict(
+            name_of(cell),
+            _exercise(cell),
             _kind(cell),
-            status,
+            why.status,
             points,
             float(cell.metadata.nbgrader.points),
-            failure.message,
+            why.message,
             output,
-            failure.cell,
-            failure.line,
+            why.cell,
+            why.line,
         )
+
+
+def _exercise(cell: NotebookNode) -> str:
+    return str(_ours(cell).get("exercise", name_of(cell)))
 
 
 def _ours(cell: NotebookNode) -> dict[str, Any]:
