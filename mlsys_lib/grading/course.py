@@ -21,8 +21,6 @@ from pathlib import Path
 
 c = get_config()
 c.CourseDirectory.root = str(Path(__file__).parent)
-# A student's text may hold a script; formgrader shows it without.
-c.HTMLExporter.sanitize_html = True
 # nbgrader's autograder runs students' code with your rights, and its feedback prints the hidden
 # tests. Both buttons of formgrader refuse, and name the command to use instead.
 c.Autograde.exporter_class = "mlsys_lib.grading.refuse.Autograde"
