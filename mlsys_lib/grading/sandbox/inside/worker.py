@@ -1,0 +1,110 @@
+"""A worker: it runs a student's cells and calls the student's functions, as it is asked.
+
+What a student can do to this interpreter (replace `sys.stdout`, exit, fork, leave threads, patch
+any module) must at most spoil the student's own answer. So functions that are needed later are
+taken now, and nothing is looked up in a module that a cell may have changed.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from numpy import ndarray
+
+from mlsys_lib.grading.plain import NotPlainError, bytes_of
+from mlsys_lib.grading.sandbox.inside import cells
+from mlsys_lib.grading.sandbox.inside.channel import Channel
+
+_RECURSION = 1000
+_set_recursion_limit, _set_trace, _set_profile = sys.setrecursionlimit, sys.settrace, sys.setprofile
+_ALLOWED = (
+    "None, bool, int, float, str, list, tuple, dict with str or int keys, and NumPy arrays and "
+    "scalars of numbers"
+)
+Answer = tuple[Any, ...]
+
+
+class Worker:
+    """Answers the grader's requests.
+
+    Parameters
+    ----------
+    fd : int
+        The worker's socket.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._channel = Channel(fd)
+        self._stdout = open(
+            1, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+        )
+        sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = self._stdout  # type: ignore[misc]
+        self._namespace = cells.new_namespace()
+        self._subject = ""  # of the sentence that refuses an answer
+        self._answers: dict[str, Callable[..., Answer]] = {
+            "cell": self._cell,
+            "value": self._value,
+            "call": self._call,
+        }
+
+    def serve(self) -> None:
+        """Answer one request after the other; ends with the process."""
+        while True:
+            (kind, *details), arrays = self._channel.receive()
+            try:
+                answer = self._answers[kind](*details, arrays)
+            except BaseException as error:
+                self._recover()
+                answer = ("fault", *cells.fault_of(error))
+            self._recover()
+            self._send(answer)
+
+    def _recover(self) -> None:
+        """Undo what a cell may have left that would disturb the next lines."""
+        _set_recursion_limit(_RECURSION)
+        _set_trace(None)
+        _set_profile(None)
+        try:
+            self._stdout.flush()
+        except (ValueError, OSError):  # the student has closed it
+            self._stdout = sys.stdout = open(1, "w", buffering=1, closefd=False)
+
+    def _send(self, answer: Answer) -> None:
+        try:
+            self._channel.answer(answer)
+        except NotPlainError as error:
+            words = f"{self._subject} {error}, which is not plain data ({_ALLOWED})"
+            self._channel.answer(("fault", "student_error", "TypeError", words, None, ""))
+
+    # -- requests ----------------------------------------------------------------------------------
+    def _cell(self, source: str, name: str, arrays: list[ndarray]) -> Answer:
+        cells.run(source, name, self._namespace)
+        return ("done",)
+
+    def _value(self, name: str, arrays: list[ndarray]) -> Answer:
+        value = self._find(name)
+        self._subject = f"{name} is"
+        return ("function",) if callable(value) else ("plain", value)
+
+    def _call(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], arrays: list[ndarray]
+    ) -> Answer:
+        function = self._find(name)
+        self._subject = f"{name} returned"
+        before = [array.copy() for array in arrays]
+        result = function(*args, **kwargs)
+        pairs = enumerate(zip(arrays, before, strict=True))
+        changed = tuple((i, array) for i, (array, was) in pairs if not _same(array, was))
+        return ("result", result, changed)
+
+    def _find(self, name: str) -> Any:
+        if name not in self._namespace:
+            raise NameError(f"name {name!r} is not defined")
+        return self._namespace[name]
+
+
+def _same(array: ndarray, was: ndarray) -> bool:
+    """Return whether not a byte has changed; memoryviews compare without anybody's `__eq__`."""
+    if array.shape != was.shape or array.dtype != was.dtype:
+        return False
+    return not array.nbytes or bytes_of(array) == bytes_of(was)

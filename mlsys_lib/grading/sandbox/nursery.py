@@ -1,0 +1,136 @@
+"""The grader's side of a sandbox's processes: a namespace, its nursery and the workers in it."""
+
+import itertools
+import os
+import select
+import signal
+import socket
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mlsys_lib.grading.faults import StudentFault
+from mlsys_lib.grading.plain import FrameError, decode, encode
+from mlsys_lib.grading.sandbox.bubblewrap import Namespace
+from mlsys_lib.grading.sandbox.limits import Limits
+from mlsys_lib.grading.sandbox.link import Link
+from mlsys_lib.grading.sandbox.seccomp import rank_filter
+from mlsys_lib.grading.sandbox.watch import Watch, wait_for_memory
+
+_PACKET_BYTES = 2**16
+_START_S = 60.0  # torch from a cold disk
+
+
+class Nursery:
+    """Started with its namespace; `close` ends everything in it.
+
+    Parameters
+    ----------
+    library : Path
+    limits : Limits
+    preload : sequence of str
+        Modules to import before any worker is forked.
+    user : str or None
+    """
+
+    def __init__(
+        self, library: Path, limits: Limits, preload: Sequence[str], user: str | None
+    ) -> None:
+        wait_for_memory()
+        self._limits = limits
+        self._numbers = itertools.count()
+        self._ended: dict[int, int] = {}  # exit codes by worker
+        self._lock = threading.Lock()
+        self._links: list[Link] = []
+        self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            with inside:
+                self._namespace = Namespace(library, limits, inside, user)
+        except RuntimeError:
+            self._control.close()
+            raise
+        self._watch = Watch(self._namespace.init, limits.memory_bytes, self._namespace.end)
+        self._watch.start()
+        if not self._is_ready(preload):
+            complaint = self._namespace.complaint()
+            self.close()
+            raise RuntimeError(f"the sandbox did not start: {complaint or 'no answer'}")
+        self._namespace.started()
+        self._control.setblocking(False)
+
+    def _is_ready(self, preload: Sequence[str]) -> bool:
+        """Tell the nursery what to import, and wait until it has."""
+        try:
+            self._control.send(encode((tuple(preload), rank_filter().hex()))[0])
+            ready, _, _ = select.select([self._control], [], [], _START_S)
+            return bool(ready) and self._control.recv(_PACKET_BYTES) == encode(("ready",))[0]
+        except ConnectionError:
+            return False
+
+    def fork(self, *, is_filtered: bool) -> Link:
+        """Return a new worker; a filtered one can share nothing with others but messages."""
+        number = next(self._numbers)
+        connection, theirs = socket.socketpair()
+        output, their_output = os.pipe()
+        try:
+            self._send(("fork", number, is_filtered), [theirs.fileno(), their_output])
+        finally:
+            theirs.close()
+            os.close(their_output)
+        link = Link(number, connection, output, self.check, self._limits.message_bytes)
+        self._links.append(link)
+        return link
+
+    def kill(self, link: Link) -> None:
+        """End one worker and its group."""
+        self._send(("kill", link.number))
+        self._links.remove(link)
+        link.close()
+
+    def _send(self, request: tuple[Any, ...], fds: Sequence[int] = ()) -> None:
+        try:
+            socket.send_fds(self._control, [encode(request)[0]], fds)
+        except OSError as error:
+            raise self._nursery_ended() from error
+
+    def check(self, number: int) -> None:
+        """Raise `StudentFault` when worker `number` has ended, or memory runs out."""
+        with self._lock:
+            self._read_endings()
+            code = self._ended.get(number)
+        if code is not None:
+            raise StudentFault("died", "died", _in_words(code))
+
+    def _read_endings(self) -> None:
+        while True:
+            try:
+                packet = self._control.recv(_PACKET_BYTES)
+                _, number, code = decode(packet, 0)[0]
+            except BlockingIOError:
+                return
+            except (OSError, FrameError) as error:
+                raise self._nursery_ended() from error
+            self._ended[number] = code
+
+    def _nursery_ended(self) -> StudentFault:
+        words = "all processes of the sandbox were ended"
+        return self._watch.fault or StudentFault("died", "died", words)
+
+    def close(self) -> None:
+        """Kill everything inside, wait until it is gone, and close all descriptors."""
+        self._watch.stop()
+        self._control.close()
+        self._namespace.kill()
+        for link in self._links:
+            link.close()
+        self._links.clear()
+
+
+def _in_words(code: int) -> str:
+    if code >= 0:
+        return f"its process ended with exit code {code}"
+    try:
+        return f"its process was killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal
+        return f"its process was killed by signal {-code}"
