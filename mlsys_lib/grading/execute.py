@@ -197,6 +197,8 @@ class _Run:
             points, failure = float(cell.metadata.nbgrader.points), Failure("graded", "")
         else:
             points = 0.0
+            if failure.status == "timeout":
+                self.sandbox.close()  # the test may have been stopped in the middle of a call
             cell.outputs += _error(failure.status, failure.message)
             self.notes += [failure.note] if failure.note else []
         self._judge(cell, points, failure, "" if hidden else output)

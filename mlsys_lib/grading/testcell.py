@@ -1,8 +1,8 @@
 """Run one test cell in the trusted process, and say what happened without telling too much.
 
 The cell's code runs in a namespace of its own. Names that it uses, and that neither it nor Python
-defines, are the student's: they are fetched from the sandbox, as plain data or as stand-ins for
-functions. So a student who redefines `len`, `check` or `np` changes nothing here.
+nor `mlsys_lib.grading` defines, are the student's: they are fetched from the sandbox, as plain data
+or as stand-ins for functions. So a student who redefines `len` or `check` changes nothing here.
 
 A failure has one of three causes, told apart by the exception:
 
@@ -10,6 +10,8 @@ A failure has one of three causes, told apart by the exception:
 * `StudentFault`: the student's code raised, hung, or gave something that is not plain data.
 * Any other: the test could not cope. The student gets no points, since an answer of an unforeseen
   type or shape may have caused it; and the instructor gets a note, since the test may be wrong.
+
+Only what the sandbox itself cannot do (start, end its processes) is nobody's answer, and is raised.
 
 What a student may read depends on the cell. A public test tells all. Of a hidden one the student
 reads the author's words only: the hint of the `Mismatch`, else the cell's docstring. Whatever the
@@ -19,25 +21,31 @@ student's code printed or raised could hold the hidden inputs, so it is not repe
 import ast
 import builtins
 import io
+import os
 import random
+import signal
 import symtable
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import lru_cache
-from types import CodeType
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any, Protocol
 
 import numpy as np
 
+import mlsys_lib.grading
 from mlsys_lib.grading.context import Context, grading
 from mlsys_lib.grading.expect import Mismatch
 from mlsys_lib.grading.faults import Status, StudentFault
 from mlsys_lib.grading.inert import plain_text
 
 MESSAGE_CHARACTERS = 4_000
+CPU_S = 20  # of one test's own computing
 
 _HAPPENED: dict[Status, str] = {
     "timeout": "was stopped at the time limit",
@@ -102,13 +110,19 @@ class TestCell:
             seed = int(context.rng(f"seed of {self.name}").integers(2**32))
             random.seed(seed)
             np.random.seed(seed)  # noqa: NPY002
-            namespace: dict[str, Any] = {"__name__": f"test {self.name}"}
-            with grading(context), _quiet():
+            namespace = _graders_own() | {"__name__": f"test {self.name}"}
+            with grading(context), _quiet(), _cpu_limit(CPU_S):
                 namespace.update((name, student.value(name)) for name in names)
                 exec(code, namespace)
         except StudentFault as fault:
             return self._explain_fault(student.known(fault))
+        except _TookTooLong:
+            note = f"{self.name}: the test itself was stopped after {CPU_S} s of computing"
+            told = "The test could not use what you returned: it took too long."
+            return Failure("timeout", told, note=note)
         except Exception as error:
+            if _is_of_the_sandbox(error):
+                raise
             return self._explain(error)
         return None
 
@@ -177,7 +191,7 @@ def _compiled(source: str, name: str) -> tuple[CodeType, tuple[str, ...]]:
 
 
 def names_needed(source: str) -> tuple[str, ...]:
-    r"""Return the names that `source` uses and neither defines itself nor finds in Python.
+    r"""Return the names that `source` uses and nobody but the student can define.
 
     >>> names_needed("import math\nassert all(f(x) == math.pi for x in values)")
     ('f', 'values')
@@ -186,7 +200,12 @@ def names_needed(source: str) -> tuple[str, ...]:
     symbols = [s for table in tables for s in table.get_symbols() if s.is_global()]
     used = {s.get_name() for s in symbols if s.is_referenced()}
     bound = {s.get_name() for s in symbols if s.is_assigned() or s.is_imported()}
-    return tuple(sorted(used - bound - set(vars(builtins)) - {"__name__", "__file__"}))
+    return tuple(sorted(used - bound - set(vars(builtins)) - set(_graders_own())))
+
+
+def _graders_own() -> dict[str, Any]:
+    """Return `check`, `expect` and the like: a test need not import them, no student replaces them."""
+    return {name: getattr(mlsys_lib.grading, name) for name in mlsys_lib.grading.__all__}
 
 
 def _all_tables(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
@@ -202,3 +221,39 @@ def _quiet() -> Iterator[None]:
     with redirect_stdout(nowhere), redirect_stderr(nowhere), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+class _TookTooLong(BaseException):
+    """Not an Exception, so that no test of the author's catches it."""
+
+
+@contextmanager
+def _cpu_limit(seconds: int) -> Iterator[None]:
+    """Stop this process's own computing: a test may loop as often as an answer says.
+
+    The time that students' code takes is the sandbox's and does not count here. Only a main thread
+    can be stopped so; elsewhere there is no limit.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise _TookTooLong
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+def _is_of_the_sandbox(error: Exception) -> bool:
+    """Whether the sandbox failed, and not the test or the answer."""
+    if not isinstance(error, (OSError, RuntimeError)):
+        return False
+    folder = str(Path(mlsys_lib.grading.__file__).parent / "sandbox") + os.sep
+    frames = traceback.extract_tb(error.__traceback__)
+    return any(frame.filename.startswith(folder) for frame in frames)

@@ -1,12 +1,18 @@
 import random
+import signal
 import sys
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
+import mlsys_lib.grading
+from mlsys_lib.grading import testcell
 from mlsys_lib.grading.context import current
 from mlsys_lib.grading.faults import StudentFault
+from mlsys_lib.grading.sandbox import NoSandboxError, require_sandbox
 from mlsys_lib.grading.testcell import AnswerMissing, TestCell, names_needed
 from tests.grading.notebooks import CONTEXT
 
@@ -48,6 +54,7 @@ NAMES = [
     ("@wrap\ndef g(): ...", {"wrap"}),
     ("x.y = 1\nz[0] = w", {"x", "z", "w"}),
     ("len(a), print, ValueError, __name__", {"a"}),
+    ("check('f', f)\nexpect_equal(on_ranks(g, 3), h)", {"f", "g", "h"}),
     ("'f'", set()),
     ("match p:\n    case [q, *r]: q, r, s", {"p", "s"}),
     ("f'{x}'", {"x"}),
@@ -68,6 +75,14 @@ def test_what_a_student_calls_like_pythons_own_is_never_asked_for():
     source = "from mlsys_lib.grading import expect_equal\nexpect_equal(len(f), 2)"
     assert TestCell(source, "t", hidden=True).run(CONTEXT, student) is None
     assert student.asked == ["f"]
+
+
+@pytest.mark.parametrize("name", mlsys_lib.grading.__all__)
+def test_the_graders_own_names_are_there_without_an_import_and_never_the_students(name):
+    student = Answers(**{name: None})
+    source = f"import mlsys_lib.grading\nassert {name} is mlsys_lib.grading.{name}"
+    assert TestCell(source, "t", hidden=True).run(CONTEXT, student) is None
+    assert student.asked == []
 
 
 def test_each_test_has_a_namespace_of_its_own():
@@ -215,3 +230,31 @@ def test_an_interrupt_of_the_grader_is_not_swallowed():
     with pytest.raises(KeyboardInterrupt):
         run("f(1)", f=interrupted)
     assert sys.stdout is not None and current() is None
+
+
+def test_a_test_that_computes_as_long_as_an_answer_says_is_stopped(monkeypatch):
+    monkeypatch.setattr(testcell, "CPU_S", 0.05)
+    source = "try:\n    for _ in range(f): pass\nexcept Exception: pass"
+    failure = run(source, f=10**15)
+    assert failure.status == "timeout" and "took too long" in failure.message
+    assert failure.note.startswith("ring_test: the test itself was stopped")
+    assert signal.getitimer(signal.ITIMER_PROF) == (0.0, 0.0)
+
+
+def test_the_time_in_the_sandbox_is_not_the_tests_own(monkeypatch):
+    monkeypatch.setattr(testcell, "CPU_S", 0.2)
+    assert run("f(1)", f=lambda x: time.sleep(0.3)) is None
+
+
+def test_in_another_thread_tests_run_without_that_limit():
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run, "assert f == 1", f=1).result() is None
+
+
+def test_a_sandbox_that_cannot_work_is_nobodys_wrong_answer():
+    class Broken(Answers):
+        def value(self, name):
+            require_sandbox("no such user")
+
+    with pytest.raises(NoSandboxError):
+        TestCell("f(1)", "t", hidden=True).run(CONTEXT, Broken())
