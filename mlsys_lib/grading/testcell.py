@@ -204,7 +204,7 @@ def names_needed(source: str) -> tuple[str, ...]:
 
 
 def _graders_own() -> dict[str, Any]:
-    """Return `check`, `expect` and the like: a test need not import them, no student replaces them."""
+    """Return `check`, `expect` and the like: no test need import them, no student replaces them."""
     return {name: getattr(mlsys_lib.grading, name) for name in mlsys_lib.grading.__all__}
 
 
