@@ -90,7 +90,7 @@ class Sorter:
             raise ValueError(f"could be any of {names}: give a roster with the platform's ids")
         if found:
             one = found[0]
-            if owner.lms_id and one.lms_id and not one.has_number(owner.lms_id):
+            if owner.lms_id and one.lms_id and owner.lms_id != one.number:
                 raise ValueError(f"has number {owner.lms_id}, but {one.student} has {one.lms_id}")
             if owner.email and one.email and owner.email.casefold() != one.email.casefold():
                 raise ValueError(f"is by {owner.email}, but {one.student} is {one.email}")

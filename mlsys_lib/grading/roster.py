@@ -62,13 +62,14 @@ class Identity:
     submitted_at: str = ""
     listed: bool = False
 
-    def has_number(self, lms_id: str) -> bool:
-        """Return whether the platform's id is this number, or "Participant" and this number."""
-        return _number(self.lms_id) == _number(lms_id)
+    @property
+    def number(self) -> str:
+        """The number in Moodle's "Participant 123", which its file names have alone."""
+        return self.lms_id.removeprefix("Participant ").strip()
 
     def ids(self) -> Iterator[str]:
         """Yield what names this student and nobody else."""
-        yield from (self.lms_id, _number(self.lms_id), self.student, self.email)
+        yield from (self.lms_id, self.number, self.student, self.email)
 
     def names(self) -> Iterator[str]:
         """Yield the names that a roster gives the student; another one may have them too."""
@@ -180,11 +181,6 @@ def _index(
         for word in {key(word) for word in words(identity)} - {""}:
             found[word].append(identity)
     return dict(found)
-
-
-def _number(lms_id: str) -> str:
-    """Return the number in Moodle's "Participant 123", which its file names have alone."""
-    return lms_id.removeprefix("Participant ").strip()
 
 
 def _squeeze(word: str) -> str:
