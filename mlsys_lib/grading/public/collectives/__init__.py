@@ -16,12 +16,12 @@ from mlsys_lib.grading.public import PublicTest
 from mlsys_lib.grading.public.collectives.readings import crossing, reading_of
 from mlsys_lib.grading.public.collectives.server import expect_push
 from mlsys_lib.grading.public.collectives.sums import (
+    digits,
     expect_gathered,
     expect_halving_doubling,
     expect_reduce_scatter,
     expect_ring,
     expect_same_bits,
-    whole_numbers,
 )
 from mlsys_lib.grading.ranks import on_ranks
 from mlsys_lib.grading.student import own_variant
@@ -92,18 +92,18 @@ def two_ranks_share_four_numbers(reduce_scatter: Answer) -> None:
 
 def five_ranks_share_seven_numbers(reduce_scatter: Answer) -> None:
     """Five ranks and seven numbers: chunks of 2, 2, 1, 1, 1."""
-    expect_reduce_scatter(reduce_scatter, whole_numbers(np.random.default_rng(1), 5, (7,)))
+    expect_reduce_scatter(reduce_scatter, digits(1, 5, (7,)))
 
 
 # -- ring_all_reduce -------------------------------------------------------------------------------
 def ring_of_four(ring_all_reduce: Answer) -> None:
     """Four ranks, eight numbers each: sum, bytes and rounds."""
-    expect_ring(ring_all_reduce, whole_numbers(np.random.default_rng(2), 4, (8,)))
+    expect_ring(ring_all_reduce, digits(2, 4, (8,)))
 
 
 def ring_of_three_does_not_divide(ring_all_reduce: Answer) -> None:
     """Three ranks and a 2 × 5 array: three does not divide ten."""
-    expect_ring(ring_all_reduce, whole_numbers(np.random.default_rng(3), 3, (2, 5)))
+    expect_ring(ring_all_reduce, digits(3, 3, (2, 5)))
 
 
 def ring_replicas_are_equal(ring_all_reduce: Answer) -> None:
@@ -115,17 +115,17 @@ def ring_replicas_are_equal(ring_all_reduce: Answer) -> None:
 # -- halving_doubling ------------------------------------------------------------------------------
 def halving_on_four(halving_doubling: Answer) -> None:
     """Four ranks, eight numbers each: sum, bytes and rounds."""
-    expect_halving_doubling(halving_doubling, whole_numbers(np.random.default_rng(5), 4, (8,)))
+    expect_halving_doubling(halving_doubling, digits(5, 4, (8,)))
 
 
 def halving_on_four_is_uneven(halving_doubling: Answer) -> None:
     """Four ranks and seven numbers: halves that differ by one."""
-    expect_halving_doubling(halving_doubling, whole_numbers(np.random.default_rng(6), 4, (7,)))
+    expect_halving_doubling(halving_doubling, digits(6, 4, (7,)))
 
 
 def halving_on_three(halving_doubling: Answer) -> None:
     """Three ranks: rank 2 hands its array to rank 0, and gets the sum back."""
-    expect_halving_doubling(halving_doubling, whole_numbers(np.random.default_rng(7), 3, (6,)))
+    expect_halving_doubling(halving_doubling, digits(7, 3, (6,)))
 
 
 # -- stale_server ----------------------------------------------------------------------------------

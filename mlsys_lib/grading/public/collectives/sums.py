@@ -12,23 +12,29 @@ import numpy as np
 from mlsys_lib.collectives import cost, reference
 from mlsys_lib.collectives.recursive_doubling import largest_power_of_two
 from mlsys_lib.comm import PerRank, Run
-from mlsys_lib.grading.expect import expect, expect_close, expect_equal
+from mlsys_lib.grading.expect import expect, expect_close, expect_equal, show
 from mlsys_lib.grading.ranks import on_ranks
 
 Answer = Callable[..., Any]
 Arrays = list[np.ndarray]
-_LARGEST = {"float64": 2**40, "int64": 2**40, "float32": 2**12, "int32": 2**20}
+_LARGEST = {"float64": 2**40, "int64": 2**40, "float32": 2**12}
 
 
 def whole_numbers(
     rng: np.random.Generator, world_size: int, shape: tuple[int, ...], dtype: str = "float64"
-) -> list[np.ndarray]:
+) -> Arrays:
     """Draw an array for each rank whose sum is exact in `dtype`, in whatever order it is taken.
 
     In a narrower type it is not exact: who adds doubles in single precision is found out.
     """
     largest = _LARGEST[dtype]
     return [rng.integers(-largest, largest, shape).astype(dtype) for _ in range(world_size)]
+
+
+def digits(seed: int, world_size: int, shape: tuple[int, ...]) -> Arrays:
+    """Draw an array for each rank, of numbers small enough to add by eye."""
+    rng = np.random.default_rng(seed)
+    return [rng.integers(0, 10, shape).astype(np.float64) for _ in range(world_size)]
 
 
 def expect_reduce_scatter(reduce_scatter: Answer, xs: Arrays) -> None:
@@ -77,7 +83,14 @@ def expect_same_bits(all_reduce: Answer, xs: Arrays) -> None:
     run = on_ranks(all_reduce, len(xs), PerRank([x.copy() for x in xs]))
     given = _describe(xs)
     total = reference.reduce(xs)
-    expect_close(run.results[0], total, rtol=1e-9, atol=1e-9, given=f"{given}; rank 0's result")
+    expect_close(
+        run.results[0],
+        total,
+        rtol=1e-9,
+        atol=1e-9,
+        given=f"{given}\nrank 0's result",
+        hint="Only the last bits may differ from the plain sum. Add in the dtype of x.",
+    )
     _expect_equal_bits(run, given)
 
 
@@ -91,8 +104,8 @@ def expect_halving_doubling(halving_doubling: Answer, xs: Arrays) -> None:
     given = _describe(xs)
     _expect_on_each_rank(run, reference.all_reduce(xs), given)
     _expect_untouched(handed, xs, given)
-    # Halves differ by an element where a size is odd, so a rank may send one more at each level.
-    most = (2 * (power - 1) * size // power + 2 * levels + min(extra, 1) * size) * itemsize
+    # Where halves differ, some ranks send more than others: the more, the more often they halve.
+    most = (2 * (power - 1) * size // power + 2 * power + min(extra, 1) * size) * itemsize
     total = 2 * (power - 1 + extra) * size * itemsize
     _expect_bytes(run, total, [most] * world_size, given)
     _expect_rounds(run, 2 * levels + 2 * min(extra, 1), given)
@@ -108,7 +121,7 @@ def expect_gathered(all_gather_uneven: Answer, xs: Arrays, engine: str = "simula
         expect_equal(
             result,
             xs,
-            given=f"{given}; what rank {rank} returned",
+            given=f"{given}\nwhat rank {rank} returned",
             hint="A list with one array per rank, in rank order, each with its own length and "
             "dtype. Lengths may be 0, and may all differ.",
         )
@@ -128,7 +141,10 @@ def expect_gathered(all_gather_uneven: Answer, xs: Arrays, engine: str = "simula
 
 def _describe(xs: Sequence[np.ndarray]) -> str:
     """Say what the ranks were given."""
-    return f"{len(xs)} rank(s), x of shape {xs[0].shape} and dtype {xs[0].dtype}"
+    text = f"{len(xs)} rank(s), x of shape {xs[0].shape} and dtype {xs[0].dtype}"
+    if sum(x.size for x in xs) > 36 or not all((x == np.rint(x)).all() for x in xs):
+        return text
+    return "\n".join([text, *(f"rank {rank}: x = {show(x)}" for rank, x in enumerate(xs))])
 
 
 def _expect_on_each_rank(run: Run, expected: Sequence[np.ndarray], given: str) -> None:
@@ -137,7 +153,7 @@ def _expect_on_each_rank(run: Run, expected: Sequence[np.ndarray], given: str) -
         expect_equal(
             result,
             wanted,
-            given=f"{given}; what rank {rank} returned",
+            given=f"{given}\nwhat rank {rank} returned",
             hint="Shape, dtype and values must be right on every rank: on one rank, on a prime "
             "number of ranks, and for sizes that the number of ranks does not divide.",
         )
@@ -149,7 +165,7 @@ def _expect_equal_bits(run: Run, given: str) -> None:
         expect_equal(
             result,
             run.results[0],
-            given=f"{given}; rank {rank} beside rank 0",
+            given=f"{given}\nrank {rank} beside rank 0",
             hint="Replicas that are nearly equal drift apart. Let one rank finish a chunk, and "
             "let all others copy what it got.",
         )
@@ -163,7 +179,7 @@ def _expect_untouched(
         expect_equal(
             after,
             wanted,
-            given=f"{given}; x of rank {rank} after the call",
+            given=f"{given}\nx of rank {rank} after the call",
             hint="x belongs to the caller. Add into a copy of it.",
         )
 

@@ -1,0 +1,21 @@
+"""Writes into the array that is still on its way to a worker."""
+
+import numpy as np
+
+
+def take_push(
+    weights: np.ndarray,
+    clocks: list[int],
+    waiting: list[int],
+    worker: int,
+    gradient: np.ndarray,
+    learning_rate: float,
+    staleness: int,
+) -> tuple[np.ndarray, list[int], list[int], list[int]]:
+    weights -= learning_rate / len(clocks) * gradient
+    clocks = [steps + (i == worker) for i, steps in enumerate(clocks)]
+    furthest = min(clocks) + staleness
+    asking = sorted([*waiting, worker])
+    waiting = [i for i in asking if clocks[i] > furthest]
+    released = [i for i in asking if clocks[i] <= furthest]
+    return weights, clocks, waiting, released
