@@ -215,13 +215,16 @@ def test_the_file_goes_where_it_is_told_and_is_nobody_elses(course: Course, tmp_
     assert path.stat().st_mode & 0o077 == 0
 
 
-def test_nbgraders_own_command_takes_the_plugin(
+def test_nbgraders_own_command_takes_the_plugin_and_the_courses_configuration(
     course: Course, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    with (course.root / "nbgrader_config.py").open("a") as config:
+        config.write('\nc.Canvas.column = "Tiny (4711)"\n')
     monkeypatch.chdir(course.root)
     app = ExportApp()
     exporter = "--exporter=mlsys_lib.grading.export.Canvas"
-    app.initialize([exporter, f"--assignment={ASSIGNMENT}", "--to=marks.csv"])
+    app.initialize([exporter, f"--assignment={ASSIGNMENT}", "--student=ada", "--to=marks.csv"])
     app.start()
-    ours = export(course, ASSIGNMENT, "canvas")
-    assert (course.root / "marks.csv").read_bytes() == ours.read_bytes()
+    ours = table(export(course, ASSIGNMENT, "canvas"))
+    assert ours[0][-1] == "Tiny (4711)"
+    assert table(course.root / "marks.csv") == ours[:3]  # headings, points, ada
