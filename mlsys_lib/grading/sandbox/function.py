@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mlsys_lib.comm import Faults, Network, Run
+
 if TYPE_CHECKING:
     from mlsys_lib.grading.sandbox.session import Sandbox
 
@@ -38,6 +40,37 @@ class Function:
             An argument is not plain data: an error of the test.
         """
         return self._sandbox.call(self.__name__, args, kwargs)
+
+    def on_ranks(
+        self,
+        world_size: int,
+        *args: Any,
+        network: Network | None = None,
+        faults: Faults | None = None,
+        engine: str = "simulated",
+        **kwargs: Any,
+    ) -> Run:
+        """Call it with a `Communicator` on each of `world_size` ranks, each a process.
+
+        Parameters
+        ----------
+        world_size : int
+        *args, **kwargs
+            Plain data; a `PerRank` holds one value for each rank.
+        network, faults : optional
+            As in `mlsys_lib.comm.simulate`.
+        engine : {"simulated", "gloo"}
+            On simulated ranks the grader carries the messages, and the ledger is its own. On gloo
+            the ledger is the student's word; `faults` cannot be had there.
+
+        Raises
+        ------
+        StudentFault
+            A rank failed (the message names it), or nobody could go on ("DeadlockError").
+        """
+        return self._sandbox.call_on_ranks(
+            self.__name__, world_size, args, kwargs, network, faults, engine
+        )
 
 
 def arrays_in(value: Any) -> list[np.ndarray]:

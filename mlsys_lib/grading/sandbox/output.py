@@ -24,6 +24,11 @@ class Output:
         self._data += data[:room]
         self._cut = self._cut or len(data) > room
 
+    def add_all(self, other: "Output") -> None:
+        """Take what another one kept."""
+        self.add(other._data)
+        self._cut = self._cut or other._cut
+
     def text(self) -> str:
         """Return what was kept; it is the student's, and must be escaped when shown."""
         text = self._data.decode(errors="replace")

@@ -7,13 +7,16 @@ taken now, and nothing is looked up in a module that a cell may have changed.
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy import ndarray
 
 from mlsys_lib.grading.plain import NotPlainError, bytes_of
 from mlsys_lib.grading.sandbox.inside import cells
 from mlsys_lib.grading.sandbox.inside.channel import Channel
+
+if TYPE_CHECKING:
+    from mlsys_lib.grading.sandbox.inside.ranks import Call
 
 _RECURSION = 1000
 _set_recursion_limit, _set_trace, _set_profile = sys.setrecursionlimit, sys.settrace, sys.setprofile
@@ -45,6 +48,8 @@ class Worker:
             "cell": self._cell,
             "value": self._value,
             "call": self._call,
+            "rank": self._rank,
+            "gloo": self._gloo,
         }
 
     def serve(self) -> None:
@@ -89,10 +94,30 @@ class Worker:
     def _call(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], arrays: list[ndarray]
     ) -> Answer:
+        return self._called(name, arrays, lambda function: function(*args, **kwargs))
+
+    def _rank(
+        self, name: str, rank: int, world_size: int, call: "Call", arrays: list[ndarray]
+    ) -> Answer:
+        from mlsys_lib.grading.sandbox.inside.ranks import run_simulated
+
+        return self._called(
+            name, arrays, lambda f: run_simulated(f, self._channel, rank, world_size, call)
+        )
+
+    def _gloo(self, name: str, *where: Any) -> Answer:
+        from mlsys_lib.grading.sandbox.inside.ranks import run_on_gloo
+
+        return self._called(name, where[-1], lambda f: run_on_gloo(f, *where[:-1]))
+
+    def _called(
+        self, name: str, arrays: list[ndarray], run: Callable[[Callable[..., Any]], Any]
+    ) -> Answer:
+        """Return a function's result, and the arrays of its arguments that it changed."""
         function = self._find(name)
         self._subject = f"{name} returned"
         before = [array.copy() for array in arrays]
-        result = function(*args, **kwargs)
+        result = run(function)
         pairs = enumerate(zip(arrays, before, strict=True))
         changed = tuple((i, array) for i, (array, was) in pairs if not _same(array, was))
         return ("result", result, changed)

@@ -1,0 +1,223 @@
+"""A submission's processes: started when first needed, killed whole, started again.
+
+After a timeout, too much memory or a death, everything inside is killed. The next use starts
+afresh and runs again the cells that had ended, so that later questions are graded.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mlsys_lib.grading.faults import StudentFault
+from mlsys_lib.grading.sandbox.limits import Limits
+from mlsys_lib.grading.sandbox.link import Deadline, Link, no_answer
+from mlsys_lib.grading.sandbox.nursery import Nursery
+from mlsys_lib.grading.sandbox.output import Output
+
+FATAL = ("timeout", "memory", "died")
+_MESSAGE = 2000
+_FAULT_TYPES = (
+    (str, str, str, str, int, str),
+    (str, str, str, str, type(None), str),
+)
+
+
+class Processes:
+    """The nursery, the worker in which cells run, and the workers that are ranks.
+
+    Parameters
+    ----------
+    library : Path
+    limits : Limits
+    preload : sequence of str
+    user : str or None
+        As in `Sandbox`.
+    """
+
+    def __init__(
+        self, library: Path, limits: Limits, preload: Sequence[str], user: str | None
+    ) -> None:
+        self.limits = limits
+        self._library = library
+        self._preload = tuple(preload)
+        self._user = user
+        self._left_s = limits.submission_s
+        self._cells: list[tuple[str, str]] = []  # (source, name) of those that ended
+        self._nursery: Nursery | None = None
+        self._workers: dict[str, list[Link]] = {"main": [], "ranks": [], "gloo": []}
+
+    def close(self) -> None:
+        """End all processes; the next use starts others."""
+        if self._nursery is not None:
+            self._nursery.close()
+        self._nursery = None
+        for links in self._workers.values():
+            links.clear()
+
+    @contextmanager
+    def clock(self, seconds: float) -> Iterator[Deadline]:
+        """Give a deadline, and take the time that passes from the submission's."""
+        start_s = time.monotonic()
+        limit = f"{self.limits.cell_s:g} s"
+        if self._left_s < seconds:
+            limit = f"{self.limits.submission_s:g} s for the whole submission"
+        try:
+            yield Deadline(min(seconds, self._left_s), limit)
+        finally:
+            self._left_s = max(0.0, self._left_s - (time.monotonic() - start_s))
+
+    # -- cells -------------------------------------------------------------------------------------
+    def run_cell(self, source: str, name: str, output: Output) -> None:
+        """Run a new cell; remember it if it ended, be it with an error.
+
+        Raises
+        ------
+        StudentFault
+        """
+        worker = self.worker()
+        fault: StudentFault | None = None
+        try:
+            self._run(worker, source, name, output)
+        except StudentFault as raised:
+            fault = raised
+        if fault is None or fault.status not in FATAL:
+            self._cells.append((source, name))
+            worker.cells = len(self._cells)
+        if fault is not None:
+            raise fault
+
+    def _run(self, worker: Link, source: str, name: str, output: Output) -> None:
+        with self.clock(self.limits.cell_s) as deadline:
+            answer = self.ask(worker, ("cell", source, name), deadline, output)
+        if answer != ("done",):
+            raise self.broken("a cell's answer")
+
+    def worker(self) -> Link:
+        """Return the worker in which all cells so far have run."""
+        return self._caught_up("main", 1)[0]
+
+    def ranks(self, world_size: int) -> list[Link]:
+        """Return workers that can share nothing with each other, and have run all cells."""
+        return self._caught_up("ranks", world_size)
+
+    def gloo_ranks(self, world_size: int) -> list[Link]:
+        """Return workers that may open sockets, and have run all cells."""
+        return self._caught_up("gloo", world_size)
+
+    def drop(self, links: Sequence[Link]) -> None:
+        """Kill these workers, if they still run; others are forked when they are needed."""
+        for workers in self._workers.values():
+            for link in set(workers) & set(links):
+                workers.remove(link)
+                if self._nursery is not None:
+                    self._nursery.kill(link)
+
+    def _caught_up(self, kind: str, count: int) -> list[Link]:
+        while True:
+            try:
+                if self._nursery is None:
+                    self._nursery = Nursery(self._library, self.limits, self._preload, self._user)
+                links = self._workers[kind]
+                while len(links) < count:
+                    links.append(self._nursery.fork(is_filtered=kind == "ranks"))
+                for link in links[:count]:
+                    self._catch_up(link)
+                return links[:count]
+            except StudentFault:  # a cell that had ended before and now did not: it is left out
+                self.close()
+                if self._left_s <= 0:
+                    raise
+
+    def _catch_up(self, link: Link) -> None:
+        """Run in `link` the cells that it has not run."""
+        silent = Output(0)
+        while link.cells < len(self._cells):
+            source, name = self._cells[link.cells]
+            try:
+                self._run(link, source, name, silent)
+            except StudentFault as fault:
+                if fault.status in FATAL:
+                    del self._cells[link.cells]
+                    raise
+            link.cells += 1
+
+    # -- answers -----------------------------------------------------------------------------------
+    def ask(self, link: Link, request: Any, deadline: Deadline, output: Output) -> Any:
+        """Return a worker's answer; a fault that ends the worker ends all processes.
+
+        Raises
+        ------
+        StudentFault
+        """
+        try:
+            return exchange(link, request, deadline, output)
+        except StudentFault as fault:
+            self.close_after(fault)
+            raise
+
+    def close_after(self, fault: StudentFault) -> None:
+        """End all processes if the fault leaves them in a state unknown."""
+        if fault.status in FATAL:
+            self.close()
+
+    def broken(self, what: str) -> StudentFault:
+        """End all processes; return the fault of an answer that is none."""
+        self.close()
+        return no_answer(f"{what} that is none")
+
+
+def exchange(link: Link, request: Any, deadline: Deadline, output: Output) -> Any:
+    """Return a worker's answer, or raise the fault that it tells of."""
+    answer = link.ask(request, deadline, output)
+    if type(answer) is tuple and answer and type(answer[0]) is str and answer[0] == "fault":
+        raise _fault(answer)
+    return answer
+
+
+def _fault(answer: tuple[Any, ...]) -> StudentFault:
+    """Return the fault that a worker tells of, after checking each of its words."""
+    if tuple(type(part) for part in answer) not in _FAULT_TYPES:
+        return no_answer("a fault that is none")
+    _, status, kind, message, line, cell = answer
+    if status not in ("student_error", "memory"):
+        return no_answer("a fault that is none")
+    return StudentFault(status, kind[:100], message[:_MESSAGE], line, cell[:200])
+
+
+def result_of(answer: Any) -> tuple[Any, Any]:
+    """Return a function's result and what it changed in place; raise if the answer is none."""
+    if type(answer) is tuple and len(answer) == 3 and answer[0] == "result":
+        return answer[1], answer[2]
+    raise no_answer("a result that is none")
+
+
+def copy_back(arrays: Sequence[np.ndarray], changed: Any) -> None:
+    """Write into the grader's arrays what the student changed in place.
+
+    Raises
+    ------
+    StudentFault
+        The changes are none, do not fit, or the array must not be written.
+    """
+    for number, new in _changes(changed, len(arrays)):
+        old = arrays[number]
+        if new.shape != old.shape or new.dtype != old.dtype:
+            words = f"an argument became an array of {new.dtype} {new.shape} in place"
+            raise StudentFault("student_error", "ValueError", words)
+        if not old.flags.writeable:
+            words = "assignment destination is read-only"
+            raise StudentFault("student_error", "ValueError", words)
+        old[...] = new
+
+
+def _changes(changed: Any, count: int) -> list[tuple[int, np.ndarray]]:
+    if type(changed) is not tuple or not all(type(c) is tuple and len(c) == 2 for c in changed):
+        raise no_answer("changes that are none")
+    for number, new in changed:
+        if type(number) is not int or not 0 <= number < count or type(new) is not np.ndarray:
+            raise no_answer("changes that are none")
+    return list(changed)
