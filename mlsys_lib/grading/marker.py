@@ -46,11 +46,14 @@ def fingerprint(path: Path) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         return f"unreadable-{error.errno}"
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
+    try:
+        found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             return f"no-file-{stat.S_IFMT(found.st_mode)}"
-        return digest(str(found.st_size), file.read(_READ_BYTES))
+        with open(descriptor, "rb", closefd=False) as file:
+            return digest(str(found.st_size), file.read(_READ_BYTES))
+    finally:
+        os.close(descriptor)
 
 
 def digest(*parts: str | bytes) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbgrader.api import Gradebook
 
 from mlsys_lib.grading.course import Course
 from mlsys_lib.grading.release import release
@@ -129,3 +130,35 @@ def verdict(course: Course, student: str, points: Mapping[str, float], text: str
     status = "needs_manual_grade" if text else "graded"
     clean = json.loads(json.dumps(notebook))
     return Verdict(ASSIGNMENT, student, status, questions=tuple(questions), notebook=clean)
+
+
+def hand_in(course: Course, student: str, found: Verdict | None = None, asks: str = "") -> None:
+    """Hand in a file, and lay down what `work.told` will find out about it."""
+    submit(course, student, asks or f"the answers of {student}", "2026-10-01 10:00:00 UTC")
+    (course.root / "told").mkdir(exist_ok=True)
+    told = found or verdict(course, student, {})
+    (course.root / "told" / f"{student}.json").write_text(told.to_json())
+
+
+def looked_at(course: Course) -> list[str]:
+    """Whom `work.told` has been asked about since the last call, sorted."""
+    path = course.root / "looked-at"
+    found = sorted(path.read_text().split()) if path.exists() else []
+    path.unlink(missing_ok=True)
+    return found
+
+
+def all_marks(course: Course) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row that counts in the gradebook, by student."""
+    with Gradebook(course.db_url) as book:
+        return {
+            submission.student_id: [
+                (submission.timestamp, submission.score, submission.needs_manual_grade),
+                *sorted(
+                    (grade.name, grade.auto_score, grade.manual_score, grade.needs_manual_grade)
+                    for notebook in submission.notebooks
+                    for grade in notebook.grades
+                ),
+            ]
+            for submission in book.assignment_submissions(ASSIGNMENT)
+        }
