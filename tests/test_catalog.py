@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cheat_sheet import row_lines, summary
+from exercise_box import label_of
 
 from mlsys_lib.catalog import CATALOG_PATH, Row, load_catalog
 
@@ -35,17 +36,20 @@ def ids(rows: list[Row]) -> list[str]:
     return [row.id for row in rows]
 
 
-def labels_of(page: str) -> set[str]:
-    """Return the labels, `(label)=`, of a chapter in Markdown or in a notebook."""
+def text_of(page: str) -> str:
+    """Return what is written in a chapter in Markdown or in a notebook."""
     notebook = CHAPTERS / f"{page}.ipynb"
     if notebook.exists():
         cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
-    elif (CHAPTERS / f"{page}.md").exists():
-        text = (CHAPTERS / f"{page}.md").read_text(encoding="utf-8")
-    else:
-        pytest.fail(f"no chapter is called {page}")
-    return set(re.findall(r"^\(([\w-]+)\)=$", text, re.MULTILINE))
+        return "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    if (CHAPTERS / f"{page}.md").exists():
+        return (CHAPTERS / f"{page}.md").read_text(encoding="utf-8")
+    pytest.fail(f"no chapter is called {page}")
+
+
+def labels_of(page: str) -> set[str]:
+    """Return the labels, `(label)=`, of a chapter."""
+    return set(re.findall(r"^\(([\w-]+)\)=$", text_of(page), re.MULTILINE))
 
 
 def resolve(symbol: str) -> object:
@@ -124,6 +128,12 @@ def test_every_symbol_is_on_the_page_of_the_library() -> None:
 @pytest.mark.parametrize("name", sorted({row.explorer for row in HERE if row.explorer}))
 def test_the_explorer_exists(name: str) -> None:
     assert callable(resolve(name))
+
+
+@pytest.mark.parametrize("name", sorted({row.exercise for row in HERE if row.exercise}))
+def test_the_exercise_stands_in_the_chapter_of_its_rows(name: str) -> None:
+    for page in {row.page for row in HERE if row.exercise == name}:
+        assert f"{{graded-exercise}} {name}" in text_of(page)
 
 
 def test_every_source_is_in_the_bibliography() -> None:
@@ -207,6 +217,7 @@ def test_a_row_shows_its_state_and_all_its_links(row: Row) -> None:
         assert part in text
     for link in (*row.sources, *row.symbols):
         assert link in text
+    assert not row.exercise or f"<{label_of(row.exercise)}>" in text
 
 
 def test_the_page_counts_what_is_here() -> None:
@@ -222,6 +233,7 @@ def test_sphinx_builds_the_page_without_a_warning(tmp_path: Path) -> None:
     for page in {row.page for row in HERE}:
         rows = [row for row in HERE if row.page == page]
         shown = [row.explorer.rpartition(".")[2].replace("_", "-") for row in rows if row.explorer]
+        shown += [label_of(row.exercise) for row in rows if row.exercise]
         labels = sorted({row.label for row in rows} | set(shown))
         sections = "".join(f"\n({label})=\n## {label}\n" for label in labels)
         (source / f"{page}.md").write_text(f"# {page}\n{sections}", "utf-8")

@@ -148,4 +148,4 @@ def test_no_two_exercises_of_the_course_have_the_same_name():
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
         if cell["metadata"].get("mlsys", {}).get("role") == "prompt"
     ]
-    assert sorted(prompts) == sorted(exercises_in(ROOT))
+    assert prompts and sorted(prompts) == sorted(exercises_in(ROOT))

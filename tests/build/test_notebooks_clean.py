@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-CHAPTERS = Path(__file__).resolve().parents[2] / "chapters"
-NOTEBOOKS = sorted(CHAPTERS.glob("*.ipynb"))
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = sorted([*ROOT.glob("chapters/*.ipynb"), *ROOT.glob("exercises/**/*.ipynb")])
 README = "CONTRIBUTING.md, section 'A chapter'"
 
 
@@ -28,7 +28,7 @@ def faults(notebook: dict) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_stored_notebook_is_clean(path):
     notebook = json.loads(path.read_text(encoding="utf-8"))
     assert notebook["nbformat"] == 4 and notebook["nbformat_minor"] >= 5

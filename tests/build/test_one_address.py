@@ -19,7 +19,7 @@ import importlib.util
 
 if importlib.util.find_spec("mlsys_lib") is None:  # Colab: the library is not there yet
     %pip install --quiet "mlsys_lib[chapters] @ git+{ADDRESS}\""""
-NOTEBOOKS = sorted((ROOT / "chapters").glob("*.ipynb"))
+NOTEBOOKS = sorted([*ROOT.glob("chapters/*.ipynb"), *ROOT.glob("exercises/**/*.ipynb")])
 
 
 def test_the_book_names_the_same_repository():
@@ -42,7 +42,7 @@ def test_the_guide_shows_the_cell_that_is_tested():
     assert textwrap.indent(INSTALL_CELL, "   ") in guide
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_first_code_cell_installs_the_library_where_it_is_missing(path):
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     first = next(cell for cell in cells if cell["cell_type"] == "code")

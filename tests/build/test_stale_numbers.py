@@ -120,6 +120,10 @@ def test_what_a_cell_can_see_is_part_of_the_key(name):
     assert name in build_book.CELL_INPUTS
 
 
+def test_an_edit_in_an_exercise_is_a_reason_to_build():
+    assert "exercises" in build_book.BOOK_INPUTS
+
+
 def test_the_key_sees_names_contents_and_moves(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one.py").write_text("1")
