@@ -13,7 +13,7 @@ import copy
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from nbformat import NotebookNode
 from nbgrader.preprocessors import (
@@ -123,6 +123,21 @@ def name_of(cell: NotebookNode) -> str:
     if _is_marked(cell):
         return str(cell.metadata.nbgrader.grade_id)
     return str(cell.metadata.get("name", ""))
+
+
+def runs_in_sandbox(cell: NotebookNode) -> bool:
+    """Whether a cell's code is run as the student's: all code is, but for tests."""
+    return cell.cell_type == "code" and (is_solution(cell) or not is_grade(cell))
+
+
+def exercise_of(cell: NotebookNode) -> str:
+    """Return the exercise that a cell belongs to, as its metadata say; else its own name."""
+    return str(course_metadata(cell).get("exercise", name_of(cell)))
+
+
+def course_metadata(node: NotebookNode) -> dict[str, Any]:
+    """Return what the course notes at a cell or a notebook; may be empty."""
+    return cast(dict[str, Any], node.metadata.get("mlsys", {}))
 
 
 def _is_marked(cell: NotebookNode) -> bool:

@@ -56,6 +56,10 @@ class FakeSandbox:
             return FakeOutcome(fault.status, printed.getvalue(), fault)
         return FakeOutcome("graded", printed.getvalue(), None)
 
+    def restart(self) -> None:
+        self.names = {}
+        self.ran.append(("restart", ""))
+
     def value(self, name: str) -> Any:
         if name not in self.names:
             raise StudentFault("student_error", "NameError", f"{name} is not defined")

@@ -107,6 +107,38 @@ def test_what_a_function_prints_or_raises_with_hidden_inputs_is_not_repeated(tmp
     assert not [number for number in hidden_numbers() if number in visible(found)]
 
 
+def keeping_what_it_sees():
+    """A student who stores hidden inputs, and says them where all is shown."""
+    keep = "seen = []\ndef double(x):\n    seen.append(x)\n    return 2 * x\n"
+    say = "def total(x):\n    print(seen)\n    raise ValueError(str(seen))\nprint(seen)\n"
+    book = good(double=keep, total=say)
+    book["cells"].append(own("print(seen)\nraise ValueError(str(seen))"))
+    moved = cell_of(book, "double_public")  # behind all others
+    book["cells"].remove(moved)
+    book["cells"].append(moved)
+    return book
+
+
+def test_code_that_has_seen_hidden_inputs_has_nothing_left_to_say(tmp_path):
+    public = test_cell("total", "public", "import numpy as np\ntotal(np.ones(1))", points=1)
+    cells = source().cells
+    for position in range(len(cells) + 1):
+        using = source(*cells[:position], public, *cells[position:])
+        book = keeping_what_it_sees()
+        book["cells"].append(cell_of(released(using), "total_public"))
+        path = write(tmp_path, book)
+        found = grade_submission(path, using, CONTEXT, FakeSandbox)
+        assert not [number for number in hidden_numbers() if number in visible(found)]
+        printed = [c.get("outputs") for c in found.notebook["cells"] if name_of_test(c) is None]
+        assert not [number for number in hidden_numbers() if number in json.dumps(printed)]
+        assert question(found, "total_public").message.startswith("Your code raised ValueError: [")
+
+
+def name_of_test(cell):
+    claims = cell["metadata"].get("nbgrader", {})
+    return claims.get("grade_id") if claims.get("grade") else None
+
+
 def test_a_place_that_is_not_in_the_notebook_is_not_repeated(tmp_path):
     class Lying(FakeSandbox):
         def value(self, name):
@@ -199,7 +231,8 @@ def test_student_cells_run_in_the_students_order_and_tests_never_enter(tmp_path)
 
     grade(tmp_path, book, sandbox=factory)
     (sandbox,) = made
-    assert [name for name, _ in sandbox.ran] == ["cell 1", "double", "total"]
+    cells = ["cell 1", "double", "total"]
+    assert [name for name, _ in sandbox.ran] == [*cells, "restart", *cells]
     entered = json.dumps(sandbox.ran)
     assert "secret_rng" not in entered and "expect" not in entered and "SOLUTION" not in entered
 

@@ -58,6 +58,11 @@ class Processes:
         for links in self._workers.values():
             links.clear()
 
+    def restart(self) -> None:
+        """End all workers and forget the cells: nothing has run yet."""
+        self.drop([link for links in self._workers.values() for link in links])
+        self._cells.clear()
+
     @contextmanager
     def clock(self, seconds: float) -> Iterator[Deadline]:
         """Give a deadline, and take the time that passes from the submission's."""

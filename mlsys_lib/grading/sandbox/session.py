@@ -90,6 +90,13 @@ class Sandbox:
         """End all processes."""
         self._processes.close()
 
+    def restart(self) -> None:
+        """Begin again, with no cell run: what the student's code knew by now is gone.
+
+        Files in /tmp stay, and so does the time that is used up.
+        """
+        self._processes.restart()
+
     def run_cell(self, source: str, name: str) -> Outcome:
         """Run a student's cell.
 

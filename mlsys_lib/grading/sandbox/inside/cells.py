@@ -13,7 +13,7 @@ PREFIX = "<cell "
 """How the file name of a student's code begins: ``<cell NAME>``."""
 
 _MESSAGE = 2000
-_NOTEBOOK_LINE = re.compile(r"^[ \t]*[%!?].*$|^.*\S\?{1,2}[ \t]*$", re.MULTILINE)
+_NOTEBOOK_LINE = re.compile(r"^([ \t]*)(?:[%!?].*|.*\S\?{1,2}[ \t]*)$", re.MULTILINE)
 _OUT_OF_SPACE = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _compile, _exec, _str, _type = compile, exec, str, type  # before a student replaces them
 
@@ -57,7 +57,7 @@ def _compiled(source: str, filename: str) -> types.CodeType:
     try:
         return _compile(source, filename, "exec", dont_inherit=True)
     except SyntaxError:
-        plain = _NOTEBOOK_LINE.sub("", source)
+        plain = _NOTEBOOK_LINE.sub(r"\1pass", source)  # it may be all that an `if` has
         if plain == source:
             raise
     try:
