@@ -61,7 +61,8 @@ def crossover_of_the_chapter(crossover_bytes: Answer) -> None:
         crossover_bytes(8, 50e-6, 0.8e-9),
         crossing(8, 50e-6, 0.8e-9),
         given="crossover_bytes(8, 50e-6, 0.8e-9)",
-        hint="The chapter has this one in numbers of 4 bytes. You are asked for bytes.",
+        hint="The chapter has this one: 29 412 numbers of 4 bytes. You are asked for bytes. And "
+        "what goes up a tree must come down again.",
     )
 
 
