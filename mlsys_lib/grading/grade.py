@@ -116,11 +116,19 @@ def grade(
     with locked(course, assignment), Book(course, assignment) as book:
         job = _job(course, assignment, limits or {}, sandbox_user)
         book.check_source(read_notebook(course.source(assignment)))
+        _sweep(course, assignment)
         run = _Run(job, book, examine)
         run.choose(_chosen(course.students(assignment), students), force)
         run.work(num_workers or os.cpu_count() or 1, progress)
     run.report.seconds = time.monotonic() - start_s
     return run.report
+
+
+def _sweep(course: Course, assignment: str) -> None:
+    """Remove files that a killed run had not finished writing."""
+    for folder in (course.grading(assignment), course.root / "autograded"):
+        for path in folder.rglob(".*.tmp"):
+            path.unlink()
 
 
 def _chosen(handed_in: list[str], students: Sequence[str] | None) -> list[str]:
