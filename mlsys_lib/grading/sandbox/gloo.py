@@ -46,8 +46,9 @@ def run_on_gloo(
     outputs = [Output(processes.limits.output_bytes) for _ in links]
 
     def run_rank(rank: int) -> tuple[Any, Any]:
-        left_s = max(1.0, deadline.left_s())
-        request = ("gloo", name, rank, world_size, store, left_s, calls[rank])
+        # gloo gives up first: it knows who waits for whom.
+        timeout_s = max(1.0, deadline.left_s() - _GRACE_S)
+        request = ("gloo", name, rank, world_size, store, timeout_s, calls[rank])
         result, changed = result_of(exchange(links[rank], request, deadline, outputs[rank]))
         copy_back(arrays_in(calls[rank]), changed)
         if type(result) is not tuple or len(result) != 2:

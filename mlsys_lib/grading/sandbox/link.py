@@ -80,7 +80,6 @@ class Link:
         connection.setblocking(False)
         os.set_blocking(output, False)
         self.number = number
-        self.busy = False  # an answer is due
         self.cells = 0  # that it has run
         self._socket = connection
         self._drain = Drain(output)
@@ -105,13 +104,12 @@ class Link:
         """Send a request."""
         buffers = frame(self._requests + 1, request)
         self._requests += 1
-        self.busy = True
         left = [memoryview(buffer) for buffer in buffers]
         while left:
-            self._wait(select.POLLOUT, deadline, output)
             try:
                 count = self._socket.sendmsg(left[:_BUFFERS])
             except BlockingIOError:
+                self._wait(select.POLLOUT, deadline, output)
                 continue
             except OSError as error:
                 raise self._ended() from error
@@ -122,6 +120,7 @@ class Link:
 
     def receive(self, deadline: Deadline, output: Output) -> Any:
         """Return the answer to the last request."""
+        deadline.check()  # answers sent ahead are there at once
         header = bytearray(HEADER.size)
         self._fill(memoryview(header), deadline, output)
         try:
@@ -138,15 +137,14 @@ class Link:
         except FrameError as error:
             raise no_answer(str(error)) from None
         self._drain.rest(output)
-        self.busy = False
         return value
 
     def _fill(self, view: memoryview, deadline: Deadline, output: Output) -> None:
         while len(view):
-            self._wait(select.POLLIN, deadline, output)
             try:
                 count = self._socket.recv_into(view)
             except BlockingIOError:
+                self._wait(select.POLLIN, deadline, output)
                 continue
             except OSError as error:
                 raise self._ended() from error

@@ -6,6 +6,7 @@ import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mlsys_lib.grading.sandbox.watch import Watch, wait_for_memory
 
 _PACKET_BYTES = 2**16
 _START_S = 60.0  # torch from a cold disk
+_ANSWER_S = 2.0  # of a nursery that is not stopped, on a busy machine
 
 
 class Nursery:
@@ -41,6 +43,7 @@ class Nursery:
         self._limits = limits
         self._numbers = itertools.count()
         self._ended: dict[int, int] = {}  # exit codes by worker
+        self._pings = self._ponged = 0
         self._lock = threading.Lock()
         self._links: list[Link] = []
         self._control, inside = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -102,16 +105,30 @@ class Nursery:
         if code is not None:
             raise StudentFault("died", "died", _in_words(code))
 
+    def check_all(self) -> None:
+        """Raise `StudentFault` when the nursery does not answer: a cell may have killed it."""
+        self._pings += 1
+        self._send(("ping", self._pings))
+        with self._lock:
+            deadline_s = time.monotonic() + _ANSWER_S
+            while self._ponged < self._pings and time.monotonic() < deadline_s:
+                select.select([self._control], [], [], _ANSWER_S)
+                self._read_endings()
+            if self._ponged < self._pings:
+                raise self._nursery_ended()
+
     def _read_endings(self) -> None:
         while True:
             try:
-                packet = self._control.recv(_PACKET_BYTES)
-                _, number, code = decode(packet, 0)[0]
+                kind, *numbers = decode(self._control.recv(_PACKET_BYTES), 0)[0]
             except BlockingIOError:
                 return
             except (OSError, FrameError) as error:
                 raise self._nursery_ended() from error
-            self._ended[number] = code
+            if kind == "ended":
+                self._ended[numbers[0]] = numbers[1]
+            else:
+                self._ponged = numbers[0]
 
     def _nursery_ended(self) -> StudentFault:
         words = "all processes of the sandbox were ended"

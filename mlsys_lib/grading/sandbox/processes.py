@@ -5,7 +5,7 @@ afresh and runs again the cells that had ended, so that later questions are grad
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class Processes:
         self._user = user
         self._left_s = limits.submission_s
         self._cells: list[tuple[str, str]] = []  # (source, name) of those that ended
+        self._running = 0  # the one of them that ran again last
         self._nursery: Nursery | None = None
         self._workers: dict[str, list[Link]] = {"main": [], "ranks": [], "gloo": []}
 
@@ -62,6 +63,7 @@ class Processes:
         """End all workers and forget the cells: nothing has run yet."""
         self.drop([link for links in self._workers.values() for link in links])
         self._cells.clear()
+        self._caught_up_to = 0
 
     @contextmanager
     def clock(self, seconds: float) -> Iterator[Deadline]:
@@ -100,6 +102,16 @@ class Processes:
             answer = self.ask(worker, ("cell", source, name), deadline, output)
         if answer != ("done",):
             raise self.broken("a cell's answer")
+        self._check_all()
+
+    def _check_all(self) -> None:
+        """Blame the cell that just ended if it killed more than itself."""
+        try:
+            if self._nursery is not None:
+                self._nursery.check_all()
+        except StudentFault:
+            self.close()
+            raise
 
     def worker(self) -> Link:
         """Return the worker in which all cells so far have run."""
@@ -113,16 +125,17 @@ class Processes:
         """Return workers that may open sockets, and have run all cells."""
         return self._caught_up("gloo", world_size)
 
-    def drop(self, links: Sequence[Link]) -> None:
+    def drop(self, links: Iterable[Link]) -> None:
         """Kill these workers, if they still run; others are forked when they are needed."""
         for workers in self._workers.values():
-            for link in set(workers) & set(links):
+            for link in set(workers).intersection(links):
                 workers.remove(link)
                 if self._nursery is not None:
                     self._nursery.kill(link)
 
     def _caught_up(self, kind: str, count: int) -> list[Link]:
         while True:
+            is_new = self._nursery is None
             try:
                 if self._nursery is None:
                     self._nursery = Nursery(self._library, self.limits, self._preload, self._user)
@@ -132,23 +145,25 @@ class Processes:
                 for link in links[:count]:
                     self._catch_up(link)
                 return links[:count]
-            except StudentFault:  # a cell that had ended before and now did not: it is left out
+            except StudentFault:
                 self.close()
-                if self._left_s <= 0:
+                if self._left_s <= 0 or (is_new and not self._cells):
                     raise
+                if is_new:  # a cell that ended before and now does not is left out
+                    del self._cells[min(self._running, len(self._cells) - 1)]
 
     def _catch_up(self, link: Link) -> None:
         """Run in `link` the cells that it has not run."""
         silent = Output(0)
         while link.cells < len(self._cells):
             source, name = self._cells[link.cells]
+            self._running = link.cells
+            link.cells += 1
             try:
                 self._run(link, source, name, silent)
             except StudentFault as fault:
                 if fault.status in FATAL:
-                    del self._cells[link.cells]
                     raise
-            link.cells += 1
 
     # -- answers -----------------------------------------------------------------------------------
     def ask(self, link: Link, request: Any, deadline: Deadline, output: Output) -> Any:

@@ -25,7 +25,7 @@ from mlsys_lib.core.validate import integer
 from mlsys_lib.grading.faults import StudentFault
 from mlsys_lib.grading.plain import DTYPES
 from mlsys_lib.grading.sandbox.function import arrays_in
-from mlsys_lib.grading.sandbox.link import Deadline, no_answer
+from mlsys_lib.grading.sandbox.link import Deadline, Link, no_answer
 from mlsys_lib.grading.sandbox.output import Output
 from mlsys_lib.grading.sandbox.processes import Processes, copy_back, exchange, result_of
 
@@ -52,13 +52,21 @@ def run_simulated(
     """
     links = processes.ranks(world_size)
     held = Held(processes.limits.message_bytes)
+    busy: set[Link] = set()  # workers that wait for a message which never comes
 
     def run_rank(comm: Communicator, *args: Any, **kwargs: Any) -> Any:
         def ask(request: Any) -> Any:
             return exchange(links[comm.rank], request, deadline, output)
 
         call = ("rank", name, comm.rank, world_size, (args, kwargs))
-        result, changed = result_of(RankServer(comm, ask, held).serve(call))
+        busy.add(links[comm.rank])
+        try:
+            answer = RankServer(comm, ask, held).serve(call)
+        except StudentFault:
+            busy.discard(links[comm.rank])
+            raise
+        busy.discard(links[comm.rank])
+        result, changed = result_of(answer)
         copy_back(arrays_in((args, kwargs)), changed)
         return result
 
@@ -68,7 +76,7 @@ def run_simulated(
     except CommunicationError as error:
         raise _as_fault(error, processes) from None
     finally:
-        processes.drop([link for link in links if link.busy])
+        processes.drop(busy)
 
 
 class Held:

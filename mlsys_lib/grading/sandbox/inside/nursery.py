@@ -1,8 +1,9 @@
 """The first Python of a sandbox: it sets limits and forks workers. Students' code never runs here.
 
 Each request is one packet on a socket that no worker inherits: ``("fork", number, is_filtered)``,
-with the worker's socket and output attached, or ``("kill", number)``. The nursery tells of each
-worker that ended: ``("ended", number, exit code)``, negative for a signal.
+with the worker's socket and output attached; ``("kill", number)``; or ``("ping", count)``, which is
+answered ``("pong", count)``. The nursery tells of each worker that ended: ``("ended", number, exit
+code)``, negative for a signal.
 """
 
 import importlib
@@ -11,6 +12,7 @@ import resource
 import select
 import signal
 import socket
+from pathlib import Path
 from typing import Any
 
 from mlsys_lib.grading.plain import decode, encode
@@ -25,6 +27,7 @@ _WORKER_FD = 3
 
 def main(control: int, memory_bytes: int, disk_bytes: int, processes: int) -> None:
     """Serve the socket `control` until it is closed."""
+    Path(os.environ["MPLCONFIGDIR"]).mkdir()  # ranks could not make it
     _set_limits(memory_bytes, disk_bytes, processes)
     Nursery(socket.socket(fileno=control)).serve()
 
@@ -86,6 +89,8 @@ class Nursery:
         request, fds = self._request()
         if request[0] == "fork":
             poll.register(self._fork(request[1], request[2], fds), select.POLLIN)
+        elif request[0] == "ping":
+            self._tell("pong", request[1])
         elif request[1] in self._pids:
             _kill(self._pids[request[1]])
 

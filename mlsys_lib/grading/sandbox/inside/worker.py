@@ -59,16 +59,17 @@ class Worker:
             try:
                 answer = self._answers[kind](*details, arrays)
             except BaseException as error:
-                self._recover()
+                _set_trace(None)  # before any call that it would trace
+                _set_profile(None)
+                _set_recursion_limit(_RECURSION)
                 answer = ("fault", *cells.fault_of(error))
-            self._recover()
+            _set_trace(None)
+            _set_profile(None)
+            _set_recursion_limit(_RECURSION)
+            self._flush()
             self._send(answer)
 
-    def _recover(self) -> None:
-        """Undo what a cell may have left that would disturb the next lines."""
-        _set_recursion_limit(_RECURSION)
-        _set_trace(None)
-        _set_profile(None)
+    def _flush(self) -> None:
         try:
             self._stdout.flush()
         except (ValueError, OSError):  # the student has closed it
