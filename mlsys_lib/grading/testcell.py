@@ -94,6 +94,14 @@ class TestCell:
     name: str
     hidden: bool
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The student's names that the test uses; none if it does not compile."""
+        try:
+            return _compiled(self.source, self.name)[1]
+        except (SyntaxError, ValueError):
+            return ()
+
     def run(self, context: Context, student: Student) -> Failure | None:
         """Run the test on the student's values; None if it passed.
 

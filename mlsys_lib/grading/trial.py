@@ -3,7 +3,8 @@
 It goes through twice, each time in the student's order. First the student's cells and the public
 tests run: the student will read what came of them, word by word. Then everything starts anew, and
 the cells run again, with the hidden tests. So code that has seen hidden inputs has nothing left to
-say: it can keep them, but no cell, output or message that follows is shown.
+say: it can keep them, but no cell, output or message that follows is shown. The student's values
+that hidden tests use are fetched in the first round as well, lest one of them turn up in a hint.
 """
 
 import re
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from mlsys_lib.grading.sandbox import Sandbox
 
 OUTPUT_CHARACTERS = 2**16  # of one cell; the sandbox itself cuts at 1 MiB
+_NOT_FETCHED = object()
 UNANSWERED = "Not answered: the cell is as it was released."
 
 
@@ -60,7 +62,9 @@ class Trial:
     statuses: list[Status] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    _exercise: str = ""
+    _exercise: str = ""  # of the test that runs now
+    _test_name: str = ""
+    _fetched: dict[tuple[str, str], Any] = field(default_factory=dict)  # by test and name
     _broken: list[_BrokenCell] = field(default_factory=list)
     _stopped: set[str] = field(default_factory=set)
     _sources: dict[str, str] = field(default_factory=dict)
@@ -73,8 +77,10 @@ class Trial:
         for cell in self.clean.notebook.cells:
             if runs_in_sandbox(cell):
                 self._run_cell(cell)
-            elif cell.cell_type == "code" and _kind(cell) == "public":
-                self._test(cell, TestCell(cell.source, name_of(cell), hidden=False))
+            elif cell.cell_type == "code":
+                if _kind(cell) == "public":
+                    self._test(cell, TestCell(cell.source, name_of(cell), hidden=False))
+                self._fetch_for(cell, self._hidden_tests(cell))
             if is_solution(cell) and is_grade(cell):
                 self._leave_to_a_person(cell)
         self.sandbox.restart()
@@ -89,12 +95,26 @@ class Trial:
     # -- what test cells ask -----------------------------------------------------------------------
     def value(self, name: str) -> Any:
         """Return the student's value of `name`."""
+        found = self._fetched.get((self._test_name, name), _NOT_FETCHED)
+        if found is _NOT_FETCHED:
+            found = self._fetch(name)
+        if isinstance(found, StudentFault):
+            raise found
+        return found
+
+    def _fetch(self, name: str) -> Any:
+        """Return the value, or the fault that there is instead."""
         try:
             return self.sandbox.value(name)
         except StudentFault as fault:
-            if fault.kind != "NameError":
-                raise
-            raise self._undefined(name) from fault
+            return self._undefined(name) if fault.kind == "NameError" else fault
+
+    def _fetch_for(self, cell: NotebookNode, tests: list[TestCell]) -> None:
+        self._exercise = exercise_of(cell)
+        for test in tests:
+            self.sandbox.begin_test()
+            for name in test.names:
+                self._fetched[test.name, name] = self._fetch(name)
 
     def known(self, fault: StudentFault) -> StudentFault:
         """Return `fault` with a cell and line that exist: the sandbox may say anything."""
@@ -155,7 +175,7 @@ class Trial:
         before = self.questions.get(name_of(cell))
         if before is not None and before.points == 0:
             return
-        self._exercise = exercise_of(cell)
+        self._exercise, self._test_name = exercise_of(cell), test.name
         self.sandbox.begin_test()
         failure = test.run(self.context, self)
         output = plain_text(self.sandbox.output(), OUTPUT_CHARACTERS)

@@ -64,13 +64,13 @@ class FakeSandbox:
         if name not in self.names:
             raise StudentFault("student_error", "NameError", f"{name} is not defined")
         found = self.names[name]
-        return self._guarded(found) if callable(found) else found
+        return self._function(name) if callable(found) else found
 
-    def _guarded(self, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _function(self, name: str) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
             try:
                 with contextlib.redirect_stdout(self._printed):
-                    return function(*args, **kwargs)
+                    return self.names[name](*args, **kwargs)
             except Exception as error:
                 raise _fault(error) from None
 

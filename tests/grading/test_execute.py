@@ -352,3 +352,13 @@ def test_output_is_cut(tmp_path):
     noisy = good(double="def double(x):\n    print('x' * 10**6)\n    return 2 * x\n")
     found = grade(tmp_path, noisy)
     assert 2**16 < len(question(found, "double_public").output) < 2**16 + 100
+
+
+def test_a_value_that_has_seen_hidden_inputs_is_not_told_in_a_hint(tmp_path):
+    hint = "from mlsys_lib.grading import expect\nexpect(False, hint=f'you are {STUDENT}')"
+    using = source(*source().cells, test_cell("who", "hidden", hint))
+    keep = "def double(x):\n    global STUDENT\n    STUDENT = str(x)\n    return 2 * x\n"
+    book = answered({"double": keep}, using)
+    book["cells"].insert(0, own("STUDENT = 'ada'"))
+    found = grade(tmp_path, book, using=using)
+    assert question(found, "who_hidden").message == "you are 3"  # of the public test
