@@ -27,7 +27,7 @@ from mlsys_lib.grading.words import IN_WORDS
 
 OUTPUT_CHARACTERS = 8_000  # of one question; who printed more knows what it was
 CODE_CHARACTERS = 100_000
-KINDS = {"public": "Public tests", "hidden": "Hidden tests", "manual": "Marked by a person"}
+KINDS = {"public": "Public tests", "hidden": "Hidden tests", "manual": "Your text"}
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,10 @@ class Page:
 
     Attributes
     ----------
+    reasons : tuple of str
+        Why the file is invalid, or what befell the notebook as a whole.
+    restored : bool
+        Whether some of `reasons` are cells that had been changed.
     points, max_points, waiting : float
         Reached so far, less the penalty; reachable; of these, still to be marked by a person.
     penalty : float
@@ -94,9 +98,8 @@ class Page:
     student: str
     name: str
     status: str
-    happened: str
-    reason: str
-    restored: tuple[str, ...]
+    reasons: tuple[str, ...]
+    restored: bool
     points: float
     max_points: float
     waiting: float
@@ -215,9 +218,8 @@ def _page(verdict: Verdict, marks: _Marks, name: str) -> Page:
         student=verdict.student,
         name=name,
         status=verdict.status,
-        happened=IN_WORDS[verdict.status],
-        reason=verdict.reason if verdict.status == "invalid" else "",
-        restored=verdict.tampered,
+        reasons=tuple(filter(None, verdict.reason.split("; "))),
+        restored=bool(verdict.tampered),
         points=max(0.0, reached - marks.penalty),
         max_points=marks.max_points,
         waiting=marks.waiting,
@@ -288,7 +290,7 @@ def _question(found: QuestionVerdict, marks: _Marks) -> Question:
 
 
 def _block(cell: dict[str, Any], failed: set[tuple[str, int | None]], comment: str) -> Block:
-    name, source = _name(cell), plain_text(cell["source"], CODE_CHARACTERS)
+    name, source = _name(cell), plain_text(cell["source"], CODE_CHARACTERS).rstrip()
     if cell["cell_type"] != "code":
         return Block(name, text=source.replace(INVISIBLE, ""), comment=comment)
     lines = enumerate(source.split("\n"), start=1)

@@ -12,7 +12,7 @@ IN_WORDS = {
     "memory": "Your code was stopped: it used too much memory or disk.",
     "died": "Your code ended its own process, so there was no answer.",
     "invalid": "This file could not be graded. It has no mark yet; a person decides.",
-    "tampered": "Graded, after cells that must not be changed were restored.",
+    "tampered": "Cells that must not be changed were restored before grading.",
     NOT_GRADED: "Handed in, and not graded yet.",
     NOT_SUBMITTED: "Nothing was handed in.",
 }

@@ -83,7 +83,7 @@ def test_points_so_far_leave_what_waits_for_a_person_out_of_both_zero_and_full(
     read = Reader(page(course, answered(course, "ada"))).text
     assert "4 of 9 points so far" in read
     assert "3 of these points wait for a person’s mark." in read
-    assert "Marked by a person Waits for a person's mark. — of 3 points" in read
+    assert "Your text Waits for a person's mark. — of 3 points" in read
 
 
 def test_each_question_says_kind_outcome_points_and_message(course: Course) -> None:
@@ -129,7 +129,7 @@ def test_marks_and_comments_by_hand_are_on_the_page(course: Course) -> None:
     read = Reader(write_feedback(course, ASSIGNMENT)[0].read_text()).text
     assert "6.5 of 9 points" in read
     assert "so far" not in read
-    assert "Marked by a person. 2.5 of 3 points" in read
+    assert "Your text Marked by a person. 2.5 of 3 points" in read
     assert "A comment for you Good: but <why> twice?" in read
 
 
@@ -152,13 +152,19 @@ def test_an_invalid_file_that_a_person_marked_has_its_points(course: Course) -> 
         book.gradebook.db.commit()
     read = Reader(write_feedback(course, ASSIGNMENT)[0].read_text()).text
     assert "5 of 9 points" in read
-    assert "A person gave the points." in read
+    assert "A person gave the points, since" in read
 
 
 def test_restored_cells_are_named(course: Course) -> None:
-    found = replace(answered(course, "ada"), status="tampered", tampered=("add_public", "cell 9"))
-    assert "restored before grading" in Reader(page(course, found)).text
-    assert "add_public, cell 9" in Reader(page(course, found)).text
+    found = replace(
+        answered(course, "ada"),
+        status="tampered",
+        tampered=("add_public", "cell 9"),
+        reason="restored: add_public, cell 9; cell 7 raised NameError at line 3",
+    )
+    read = Reader(page(course, found)).text
+    assert "restored: add_public, cell 9 cell 7 raised NameError at line 3" in read
+    assert "What was changed in them did not count." in read
 
 
 def test_whoever_is_late_reads_what_it_cost(course: Course) -> None:
