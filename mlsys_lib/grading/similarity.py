@@ -130,7 +130,7 @@ def _streams(code: str, depth: int) -> Iterator[list[str]]:
             stream.append('""')
         elif kind == "name" and not keyword.iskeyword(token):
             stream.append(f"?{token}")
-        elif kind != "comment":
+        elif kind != "comment" and token not in ("\\", ";"):  # layout as well
             stream.append("".join(token.split()))
     yield stream
     for text in texts if depth < 3 else ():
