@@ -168,21 +168,16 @@ class _Capture(io.TextIOBase):
     """Keeps the first characters that are printed and counts the rest."""
 
     def __init__(self) -> None:
-        self._kept: list[str] = []
+        self.kept = ""
         self.total = 0
 
     def write(self, text: str) -> int:
-        room = _KEPT_CHARACTERS - self.total
-        if room > 0:
-            self._kept.append(text[:room])
+        self.kept += text[: _KEPT_CHARACTERS - len(self.kept)]
         self.total += len(text)
         return len(text)
 
     def writable(self) -> bool:
         return True
-
-    def text(self) -> str:
-        return "".join(self._kept)
 
 
 @contextmanager
@@ -194,7 +189,7 @@ def _captured() -> Iterator[_Capture]:
 
 
 def _printed_lines(printed: _Capture) -> list[str]:
-    lines = printed.text().splitlines()
+    lines = printed.kept.splitlines()
     if not lines:
         return []
     cut = len(lines) > _SHOWN_LINES or printed.total > _KEPT_CHARACTERS

@@ -141,7 +141,9 @@ def test_a_flood_of_output_is_not_kept(capsys):
             print("x" * 10_000)
         print("\n")
 
-    assert len(report(capsys, "crossover_bytes", flood)) < 3_000
+    text = report(capsys, "crossover_bytes", flood)
+    assert len(text) < 3_000
+    assert sum(line.startswith("  xxx") for line in text.splitlines()) == 1
 
 
 def test_the_streams_are_given_back_when_a_check_is_interrupted(capsys):

@@ -47,6 +47,7 @@ CAUGHT = {
         "sums_everything": ("public", "bytes sent"),
         "adds_into_x": ("public", "x of rank 0 after the call"),
         "single_precision": ("hidden", "differ"),
+        "takes_turns": ("public", "at most 4 rounds"),
         "knows_the_public_inputs": ("hidden", "Shape, dtype and values"),
     },
     "ring_all_reduce": {
@@ -65,6 +66,7 @@ CAUGHT = {
         "whole_arrays": ("public", "bytes sent"),
         "halves_must_be_even": ("public", "what rank 0 returned"),
         "adds_into_x": ("public", "x of rank 0 after the call"),
+        "takes_turns": ("public", "4 rounds; got 6"),
         "guests_add_themselves_again": ("public", "what rank 2 returned"),
     },
     "stale_server": {

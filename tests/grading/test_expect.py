@@ -30,6 +30,16 @@ class FriendlyArray(np.ndarray):
     __hash__ = None  # type: ignore[assignment]
 
 
+class FriendlyKey(AlwaysEqual):
+    def __hash__(self) -> int:
+        return hash("a")
+
+
+class FriendlyFloat(np.float64):
+    def item(self, *args: object) -> float:
+        return 1.0
+
+
 class Unspeakable:
     def __repr__(self) -> str:
         raise RuntimeError("no")
@@ -96,7 +106,8 @@ def test_equal_plain_data_pass_both_ways(value):
         (FriendlyList(), [1, 2]),
         (np.array([7.0]).view(FriendlyArray), np.array([1.0])),
         (np.array([1.0], object), np.array([1.0])),
-        ({AlwaysEqual: 1}, {"a": 1}),
+        ({FriendlyKey(): 1}, {"a": 1}),
+        (FriendlyFloat(7.0), 1.0),
         (1e308, -1e308),
         (10**400, 1.0),
     ],

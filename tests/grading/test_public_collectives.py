@@ -22,6 +22,7 @@ from mlsys_lib.grading.public.collectives.sums import (
     expect_halving_doubling,
     expect_reduce_scatter,
     expect_ring,
+    expect_same_bits,
     whole_numbers,
 )
 
@@ -93,6 +94,17 @@ def test_bytes_are_counted_for_each_rank_and_not_only_together():
 
     with pytest.raises(Mismatch, match="at most 32 bytes sent by rank 0; got 48"):
         expect_ring(through_rank_0, [np.ones(3), np.zeros(3), np.ones(3)])
+
+
+def test_replicas_that_differ_in_the_last_bit_only_are_told_apart():
+    def nearly(comm, x):
+        total = ring_all_reduce(comm, x)
+        return np.nextafter(total, np.inf) if comm.rank == 2 else total
+
+    xs = [np.random.default_rng(r).standard_normal(9) for r in range(4)]
+    expect_same_bits(ring_all_reduce, xs)
+    with pytest.raises(Mismatch, match="rank 2 beside rank 0"):
+        expect_same_bits(nearly, xs)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "int64"])
