@@ -85,7 +85,7 @@ class Page:
     Attributes
     ----------
     reasons : tuple of str
-        Why the file is invalid, or what befell the notebook as a whole.
+        Why the file is invalid, or what happened to the notebook as a whole.
     restored : bool
         Whether some of `reasons` are cells that had been changed.
     points, max_points, waiting : float
