@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from mlsys_lib.grading.course import Course, CourseError
 from mlsys_lib.grading.feedback import write_feedback
 from mlsys_lib.grading.gradebook import Book
+from mlsys_lib.grading.inert import INVISIBLE, inert_markdown
 from mlsys_lib.grading.roster import Identity, Roster, save_roster
 from mlsys_lib.grading.verdict import Verdict
 from tests.grading.small_course import ASSIGNMENT, make_course, verdict
@@ -93,6 +94,7 @@ def test_each_question_says_kind_outcome_points_and_message(course: Course) -> N
     }
     read = Reader(page(course, answered(course, "ada", **messages))).text
     assert "Public tests Passed. 1 of 1 points" in read
+    assert read.count("def scale(a):") == 1, "each exercise shows its own code"
     assert "Hidden tests Not passed. 0 of 2 points Think of negative numbers, too." in read
     assert "What your code printed meanwhile hello from scale" in read
 
@@ -105,6 +107,14 @@ def test_the_failing_line_is_marked_in_the_students_own_code(course: Course) -> 
     assert "Your code raised an error." in Reader(html).text
     failed = re.findall(r'class="line failed" data-number="(\d+)">(.*?)<', html)
     assert failed == [("2", "    return a - b")]
+
+
+def test_a_text_answer_is_shown_as_it_was_typed(course: Course) -> None:
+    found = answered(course, "ada")
+    assert found.notebook is not None
+    found.notebook["cells"][-1]["source"] = inert_markdown("Since $x <y$, see [1](2).")
+    assert "Your answer Since $x <y$, see [1](2)." in Reader(page(course, found)).text
+    assert INVISIBLE not in page(course, found)
 
 
 def test_a_line_of_a_cell_that_the_student_added_is_shown_too(course: Course) -> None:
@@ -243,9 +253,10 @@ def test_output_is_cut_where_nobody_reads_on(course: Course) -> None:
 
 def test_a_page_asks_nothing_of_any_host_and_forbids_scripts(course: Course) -> None:
     html = page(course, answered(course, "ada"))
-    policy = dict(Reader(html).attributes)["content"]
-    assert "default-src 'none'; style-src 'unsafe-inline'" in html
+    attributes = Reader(html).attributes
+    policy = attributes[attributes.index(("http-equiv", "Content-Security-Policy")) + 1][1]
     assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline';")
     assert not re.findall(r"https?:|url\(|@import|<link|<script", html)
 
 
