@@ -125,7 +125,10 @@ def box_lines(exercise: Exercise, addresses: Mapping[str, str]) -> list[str]:
 
 
 def launch_addresses(theme: Mapping[str, Any], exercise: Exercise) -> dict[str, str]:
-    """Return where the notebook opens at the exercise, by the words of the button.
+    """Return where the notebook opens, by the words of the button.
+
+    The address names the exercise's cell. JupyterLab scrolls there if the notebook is up by the
+    time that it reads the address, and shows the top of it otherwise.
 
     Parameters
     ----------
