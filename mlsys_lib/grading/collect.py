@@ -39,7 +39,9 @@ class CollectReport:
     late : tuple of str
         Students whose file the platform marked as late without saying when it came.
     missing : tuple of str
-        Students of the roster who have handed in nothing yet.
+        Students known who have handed in nothing yet.
+    strangers : tuple of str
+        Whose work is in the course, but who are not in the roster: perhaps under an old name.
     """
 
     assignment: str
@@ -49,6 +51,7 @@ class CollectReport:
     skipped: tuple[tuple[str, str], ...] = ()
     late: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [
@@ -59,6 +62,7 @@ class CollectReport:
             ("replaced", self.replaced),
             ("late, but the export does not say how late", self.late),
             ("nothing handed in", self.missing),
+            ("in submitted/, but not in the roster", self.strangers),
         ):
             lines += [f"  {words}: {', '.join(students)}"] if students else []
         lines += [f"  left aside: {printable(path)}: {why}" for path, why in self.skipped]
@@ -97,7 +101,8 @@ def collect(
     compiled = _compiled(pattern)
     known = load_roster(course, assignment)
     if roster is not None:
-        known = known.merged(read_roster(roster))
+        # Names that an export gave before the roster came are nobody's any more.
+        known = known.listed().merged(read_roster(roster))
     with opened(source) as entries:
         sorter = Sorter(_naming(entries, assignment, compiled), known, strict=roster is not None)
         chosen = sorter.choose(entries)
@@ -119,6 +124,11 @@ def collect(
         late=tuple(one.student for one in chosen if one.owner.late and not one.when),
         missing=tuple(
             one.student for one in known if not course.submitted(assignment, one.student).exists()
+        ),
+        strangers=tuple(
+            student
+            for student in course.students(assignment)
+            if roster is not None and student not in {one.student for one in known}
         ),
     )
 

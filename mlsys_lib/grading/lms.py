@@ -121,6 +121,8 @@ class Naming:
             match := _ANONYMOUS.fullmatch(parts[0]) or _CANVAS.fullmatch(parts[0])
         ):
             return [_canvas(match)]
+        if _GRADESCOPE.fullmatch(parts[0]):
+            return []  # its metadata is missing
         if len(parts) == 1 and split_version(parts[0])[0] == self.assignment:
             return []
         return [_named(parts[0] if len(parts) > 1 else PurePosixPath(parts[0]).stem, path)]

@@ -15,6 +15,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 from mlsys_lib.grading.course import Course, student_name, write_atomically
@@ -113,6 +114,10 @@ class Roster:
                 return self._by_id[one]
         return self._by_export.get(name) or self._by_name.get(_squeeze(name)) or []
 
+    def listed(self) -> "Roster":
+        """Return those whom a roster names."""
+        return Roster(identity for identity in self if identity.listed)
+
     def merged(self, identities: Iterable[Identity]) -> "Roster":
         """Return a roster with `identities` added; what they leave empty stays as it was."""
         together = dict(self._by_student)
@@ -129,7 +134,8 @@ def read_roster(path: Path) -> Roster:
     Raises
     ------
     ValueError
-        If the file is not UTF-8, has no column with the students' ids, or has an id twice.
+        If the file is not UTF-8, has no column with the students' ids, has an id twice, or a time
+        that is none.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -170,7 +176,19 @@ def _identity(row: dict[str, str], student: str) -> Identity:
         field: next((row[heading].strip() for heading in headings if row.get(heading)), "")
         for field, headings in COLUMNS.items()
     }
+    if found["submitted_at"] and not _has_zone(found["submitted_at"]):
+        raise ValueError(
+            "submitted_at must be ISO 8601 with a time zone, such as 2026-03-01T12:00:00+01:00, "
+            f"got {found['submitted_at']!r} for {student}"
+        )
     return Identity(student, listed=True, **found)
+
+
+def _has_zone(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
 
 
 def _index(

@@ -263,6 +263,65 @@ def test_the_roster_may_say_when_a_student_handed_in(course: Course, tmp_path: P
     assert stamp(course, "alan") == "2026-03-01 12:00:00.000000 UTC"
 
 
+@pytest.mark.parametrize("time", ["yesterday", "2026-03-01T12:00:00"])
+def test_a_time_without_a_zone_is_refused_before_any_work(
+    course: Course, tmp_path: Path, time: str
+) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text(f"student_id,submitted_at\nalan,{time}\n")
+    with pytest.raises(ValueError, match="submitted_at must be ISO 8601 with a time zone"):
+        collect(course, "ring", write(tmp_path / "in", CANVAS), roster=roster)
+    assert placed(course) == {}
+
+
+def test_a_roster_that_comes_later_names_everybody_anew_and_says_who_has_an_old_name(
+    course: Course, tmp_path: Path
+) -> None:
+    source = write(tmp_path / "in", CANVAS)
+    collect(course, "ring", source)
+    roster = tmp_path / "roster.csv"
+    roster.write_text(ROSTER)
+    report = collect(course, "ring", source, roster=roster)
+    assert report.collected == ("ada", "alan")
+    assert report.strangers == ("lovelaceada", "turingalan")
+    assert "not in the roster: lovelaceada, turingalan" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("id_of_something,grade\n1,2\n", "must have a column student_id"),
+        ("student_id\nada\nada\n", "each student once: 'ada', line 3"),
+        ("student_id\n../ada\n", "student must be letters"),
+        ("", "must have a column"),
+    ],
+)
+def test_a_roster_that_names_nobody_or_somebody_twice_is_refused(
+    course: Course, tmp_path: Path, text: str, problem: str
+) -> None:
+    roster = tmp_path / "roster.csv"
+    roster.write_text(text)
+    with pytest.raises(ValueError, match=problem):
+        collect(course, "ring", write(tmp_path / "in", CANVAS), roster=roster)
+
+
+def test_moodles_worksheet_and_gradescopes_roster_are_rosters(
+    course: Course, tmp_path: Path
+) -> None:
+    worksheet = tmp_path / "moodle.csv"
+    worksheet.write_text(
+        'Identifier,"Full name","ID number","Email address",Grade\n'
+        '"Participant 1815","Ada Lovelace",s1,ada@example.org,\n',
+        encoding="utf-8-sig",
+    )
+    files = {"Ada Lovelace_1815_assignsubmission_file/ring.ipynb": b"1"}
+    collect(course, "ring", write(tmp_path / "m", files), roster=worksheet)
+    people = tmp_path / "gradescope.csv"
+    people.write_text("First Name,Last Name,SID,Email\nAlan,Turing,s2,alan@example.org\n")
+    collect(course, "ring", write(tmp_path / "g", {"s2.ipynb": b"2"}), roster=people)
+    assert placed(course) == {"s1/ring/ring.ipynb": b"1", "s2/ring/ring.ipynb": b"2"}
+
+
 def test_two_students_with_one_name_are_told_apart_or_left_aside(
     course: Course, tmp_path: Path
 ) -> None:
@@ -443,6 +502,12 @@ def test_the_report_holds_no_character_that_a_terminal_obeys(
     text = str(collect(course, "ring", write(tmp_path / "in", dict.fromkeys(names, b""))))
     assert all(line.isprintable() for line in text.splitlines())
     assert len(text.splitlines()) == 1 + len(names)
+
+
+def test_gradescope_without_its_metadata_names_nobody(course: Course, tmp_path: Path) -> None:
+    files = {"submission_1/a.ipynb": b"", "submission_2/a.ipynb": b""}
+    report = collect(course, "ring", write(tmp_path / "in", files))
+    assert set(reasons(report).values()) == {"nobody's name is in its path"}
 
 
 def test_metadata_that_is_no_yaml_is_refused(course: Course, tmp_path: Path) -> None:
