@@ -5,6 +5,7 @@ for a mistake in the command itself.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -28,7 +29,7 @@ From an exercise to marks:
 
 Each can be run again at any time. `mlsys-grade COMMAND --help` tells more.
 """
-NO_NBGRADER = 'mlsys-grade needs nbgrader: pip install "mlsys_lib[grading]"'
+NO_NBGRADER = 'nbgrader is not installed: pip install "mlsys_lib[grading]"'
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -164,7 +165,8 @@ def _status(commands: Any) -> None:
 def _run_verify(options: argparse.Namespace) -> int:
     from mlsys_lib.grading.verify import verify
 
-    report = verify(options.folder, user=options.sandbox_user)
+    num_workers = options.workers or os.cpu_count() or 1
+    report = verify(options.folder, user=options.sandbox_user, num_workers=num_workers)
     print(report)
     return 0 if report.passed else 1
 
