@@ -82,6 +82,10 @@ def prompt(exercise: str, text: str) -> NotebookNode:
     return marked(new_markdown_cell(text), exercise, "prompt", f"{exercise}_prompt", locked=True)
 
 
+def given(name: str, text: str) -> NotebookNode:
+    return marked(new_code_cell(text), name, "given", name, locked=True)
+
+
 def manual(exercise: str) -> NotebookNode:
     cell = new_markdown_cell("It grows with the number of ranks.")
     flags = {"grade": True, "solution": True, "points": 5}
