@@ -307,3 +307,21 @@ def test_two_students_have_numbers_of_their_own():
         logs.append(namespace["log"])
     assert logs[0] != logs[1]
     assert np.shape(logs[0])[1] == 5
+
+
+@pytest.mark.parametrize("student", [f"student-{i}" for i in range(20)])
+def test_the_mark_scheme_holds_for_the_numbers_of_every_student(student):
+    cell = next(text(c) for c in cells("collectives") if c["id"] == "laboratory")
+    lab: dict[str, Any] = {"STUDENT": student, "print": lambda *_: None}
+    exec("from mlsys_lib.grading import variant", lab)
+    exec(cell, lab)
+    m, alpha_s = lab["machines"], lab["latency_us"] * 1e-6
+    array_s = lab["kilobytes"] * 1e3 * 8 / (lab["gigabits"] * 1e9)
+    levels = m.bit_length() - 1
+    p = 2**levels
+    ring = (2 * (m - 1) * alpha_s, 2 * (m - 1) / m * array_s)
+    halving = ((2 * levels + 2) * alpha_s, (2 * (p - 1) / p + 2) * array_s)
+    if lab["kilobytes"] < 10:  # a small gradient: halving-doubling, and latency
+        assert sum(halving) < sum(ring) and halving[0] > 0.8 * sum(halving)
+    else:
+        assert sum(ring) < sum(halving) and ring[1] > 0.8 * sum(ring)
