@@ -36,37 +36,54 @@ _ENVIRONMENT = {
 _END_S = 10.0  # for the kernel to end all processes of a namespace
 
 # As root: Python may lie where another user cannot look, so it is bound into a folder that can be
-# seen; the mounts are this process's own and go with it.
+# seen. The mounts are this process's own: nobody else sees them, and they go with it.
+_STAGES = ("/mnt", "/media", "/srv", "/opt")
 _AS_ANOTHER_USER = """
 stage=$1 user=$2 group=$3; shift 3
 mount --make-rprivate / && mount -t tmpfs -o mode=755 tmpfs "$stage" || exit 1
-count=$1; shift
-while [ "$count" -gt 0 ]; do
-    mkdir "$stage/$count" && mount --rbind "$1" "$stage/$count" || exit 1
-    shift; count=$((count - 1))
+while [ "$1" != -- ]; do
+    mkdir "$2" && mount --rbind "$1" "$2" || exit 1
+    shift 2
 done
+shift
 exec setpriv --reuid="$user" --regid="$group" --clear-groups "$@"
 """
 
 
 @dataclass(frozen=True)
 class _Mount:
+    """What is bound read-only.
+
+    Attributes
+    ----------
+    source : str
+        Where it lies on this computer.
+    target : str
+        Where it is seen inside.
+    staged : str
+        Where bubblewrap finds it: the source, or its place on the stage.
+    """
+
     source: str
     target: str
+    staged: str
 
 
-def _folders(library: Path | None) -> list[_Mount]:
-    """Return what is bound read-only besides the system: Python, its packages, the library."""
+def _mounts(library: Path, user: str | None) -> list[_Mount]:
+    """Return what is bound besides the system: Python, its packages, the library."""
     python = Path(sys.base_prefix).resolve()
-    mounts = [
-        _Mount(str(python / part), str(python / part))
+    pairs = [
+        (str(python / part), str(python / part))
         for part in _OF_PYTHON
         if (python / part).is_dir() and python != Path("/usr")
     ]
-    mounts.append(_Mount(sysconfig.get_path("purelib"), _SITE))
-    if library is not None:
-        mounts.append(_Mount(str(library.resolve()), LIBRARY))
-    return mounts
+    pairs += [(sysconfig.get_path("purelib"), _SITE), (str(library.resolve()), LIBRARY)]
+    if user is None:
+        return [_Mount(source, target, source) for source, target in pairs]
+    stage = _stage_for([source for source, _ in pairs])
+    return [
+        _Mount(source, target, f"{stage}/{number}") for number, (source, target) in enumerate(pairs)
+    ]
 
 
 def _masks(mounts: Sequence[_Mount]) -> list[str]:
@@ -95,7 +112,7 @@ def _arguments(mounts: Sequence[_Mount], limits: Limits) -> list[str]:
         else:
             arguments += ["--ro-bind-try", f"/{name}", f"/{name}"]
     for mount in mounts:
-        arguments += ["--ro-bind", mount.source, mount.target]
+        arguments += ["--ro-bind", mount.staged, mount.target]
     for path in _masks(mounts):
         arguments += ["--size", "4096", "--tmpfs", path, "--remount-ro", path]
     arguments += ["--dev", "/dev", "--size", str(limits.disk_bytes), "--tmpfs", "/tmp"]
@@ -106,23 +123,25 @@ _ISOLATION = ("--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop
               "--new-session", "--die-with-parent")  # fmt: skip
 
 
-def _wrapped(user: str | None, stage: str, mounts: Sequence[_Mount]) -> list[str]:
+def _wrapped(user: str | None, mounts: Sequence[_Mount]) -> list[str]:
     """Return the command that runs what follows as `user`, with `mounts` staged for it."""
     if user is None:
         return []
     named = pwd.getpwnam(user)
-    sources = [mount.source for mount in mounts]
+    stage = _stage_for([mount.source for mount in mounts])
+    pairs = [path for mount in mounts for path in (mount.source, mount.staged)]
     return [
         "unshare", "--mount", "sh", "-c", _AS_ANOTHER_USER, "sh", stage, str(named.pw_uid),
-        str(named.pw_gid), str(len(sources)), *sources,
+        str(named.pw_gid), *pairs, "--",
     ]  # fmt: skip
 
 
-def _staged(user: str | None, stage: str, mounts: Sequence[_Mount]) -> list[_Mount]:
-    if user is None:
-        return list(mounts)
-    count = len(mounts)
-    return [_Mount(f"{stage}/{count - i}", mount.target) for i, mount in enumerate(mounts)]
+def _stage_for(sources: Sequence[str]) -> str:
+    """Return a folder that every Linux has, and under which nothing lies that is to be staged."""
+    for stage in _STAGES:
+        if Path(stage).is_dir() and not any(Path(s).is_relative_to(stage) for s in sources):
+            return stage
+    raise RuntimeError(f"the sandbox needs one of the folders {', '.join(_STAGES)} free")
 
 
 def probe_command(user: str | None) -> list[str]:
@@ -131,7 +150,7 @@ def probe_command(user: str | None) -> list[str]:
         *("bwrap", *_ISOLATION, "--ro-bind", "/", "/", "--dev", "/dev"),
         *("--size", "4096", "--tmpfs", "/tmp", "/usr/bin/true"),
     ]
-    return [*_wrapped(user, "/tmp", ()), *run]
+    return [*_wrapped(user, ()), *run]
 
 
 def _pipe_with(data: bytes) -> int:
@@ -165,15 +184,14 @@ class Namespace:
         self, library: Path, limits: Limits, control: socket.socket, user: str | None
     ) -> None:
         self._stderr = tempfile.TemporaryFile()
-        mounts = _folders(library)
-        stage = tempfile.mkdtemp(prefix="mlsys-") if user is not None else ""
+        mounts = _mounts(library, user)
         info, info_inside = os.pipe()
         pipes = [
-            _pipe_with("\0".join(_arguments(_staged(user, stage, mounts), limits)).encode()),
+            _pipe_with("\0".join(_arguments(mounts, limits)).encode()),
             _pipe_with(sandbox_filter()),
         ]
         command = [
-            *_wrapped(user, stage, mounts),
+            *_wrapped(user, mounts),
             *("bwrap", *_ISOLATION, "--args", str(pipes[0]), "--seccomp", str(pipes[1])),
             *("--info-fd", str(info_inside), "--", *_python(control.fileno(), limits)),
         ]
@@ -186,7 +204,6 @@ class Namespace:
         finally:
             for fd in (*pipes, info_inside):
                 os.close(fd)
-        self._stage = stage
         self.init = self._read_info(info)
         self._init_fd = os.pidfd_open(self.init)
 
@@ -198,7 +215,6 @@ class Namespace:
         except (ValueError, KeyError):
             self._process.kill()
             self._process.wait()
-            self._remove_stage()
             raise RuntimeError(f"the sandbox did not start: {self.complaint()}") from None
         return pid
 
@@ -206,15 +222,6 @@ class Namespace:
         """Return what the sandbox itself wrote to its standard error, the end of it."""
         self._stderr.seek(0)
         return self._stderr.read(2**16).decode(errors="replace").strip()[-500:]
-
-    def started(self) -> None:
-        """Note that the nursery has answered: what was staged for its start can go."""
-        self._remove_stage()
-
-    def _remove_stage(self) -> None:
-        if self._stage:
-            Path(self._stage).rmdir()  # its mounts are in another namespace, and stay there
-            self._stage = ""
 
     def end(self) -> None:
         """Begin to end every process."""
@@ -232,7 +239,6 @@ class Namespace:
         self._process.wait()
         os.close(self._init_fd)
         self._stderr.close()
-        self._remove_stage()
         if not gone:
             raise RuntimeError(f"processes of the sandbox still ran after {_END_S:g} s")
 

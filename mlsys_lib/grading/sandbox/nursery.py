@@ -59,7 +59,6 @@ class Nursery:
             complaint = self._namespace.complaint()
             self.close()
             raise RuntimeError(f"the sandbox did not start: {complaint or 'no answer'}")
-        self._namespace.started()
         self._control.setblocking(False)
 
     def _is_ready(self, preload: Sequence[str]) -> bool:
