@@ -33,7 +33,8 @@ def test_neither_tests_nor_the_grader_nor_their_places_are_in_it(
     top = {path.name for path in (library / "mlsys_lib").iterdir()}
     assert not top & {"plots", "explorers", "run.py", "catalog.py", "catalog.toml"}
     grading = {path.name for path in (library / "mlsys_lib" / "grading").iterdir()}
-    assert grading == {"__init__.py", "__pycache__", "plain.py", "sandbox", "variants.py"}
+    offered = {"plain.py", "variants.py", "context.py", "expect.py", "ranks.py"}
+    assert grading == {"__init__.py", "__pycache__", "sandbox", *offered}
     here = str(Path(bubblewrap.__file__).parents[3]).encode()
     for path in library.rglob("*.pyc"):
         assert here not in path.read_bytes()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mlsys_lib import grading
 from mlsys_lib.grading.faults import StudentFault
 from mlsys_lib.grading.plain import NotPlainError
 from mlsys_lib.grading.sandbox import Sandbox
@@ -94,3 +95,13 @@ def test_a_withheld_module_says_why_and_its_neighbors_import(sandbox: Sandbox) -
     assert "mlsys_lib.collectives is withheld" in outcome.fault.message
     source = "from mlsys_lib.comm import simulate\nfrom mlsys_lib.grading import check, variant"
     assert sandbox.run_cell(source, "fine").status == "graded"
+
+
+def test_whatever_a_notebook_imports_of_grading_is_there(sandbox: Sandbox) -> None:
+    names = ", ".join(grading.__all__)
+    own_test = "expect(on_ranks(lambda comm: comm.rank, 2).results == (0, 1), hint='ranks')"
+    outcome = sandbox.run_cell(f"from mlsys_lib.grading import {names}\ncheck('ring')", "cell")
+    assert outcome.output == "ring: checked when this is graded\n"
+    assert sandbox.run_cell(own_test, "own").fault is None
+    secret = sandbox.run_cell("secret_rng('ring')", "secret")
+    assert "needs the grader" in str(secret.fault)
