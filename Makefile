@@ -11,6 +11,7 @@ export PYTHON TORCH PIP_EXTRA
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 PY := .venv/bin/python
+SANDBOX_USER := $(shell [ "$$(id -u)" -ne 0 ] || echo --sandbox-user nobody)
 
 .PHONY: environment book serve lab test check bench resolve clean
 .DEFAULT_GOAL := book
@@ -34,7 +35,9 @@ check: environment
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
-	$(PY) -m nbstripout --verify --keep-id chapters/*.ipynb
+	$(PY) -m nbstripout --verify --keep-id chapters/*.ipynb exercises/*/*.ipynb exercises/*/student/*.ipynb
+	@if command -v bwrap >/dev/null; then $(PY) -m mlsys_lib.grading.cli verify $(SANDBOX_USER); \
+	else echo "The exercises were not verified: that needs bubblewrap, on Linux."; fi
 
 bench: environment
 	$(PY) -m benchmarks

@@ -8,6 +8,13 @@ from collections.abc import Generator
 import pytest
 
 from mlsys_lib.core.static_build import VARIABLE
+from mlsys_lib.grading.progress import VARIABLE as PROGRESS
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_progress(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Notebooks with exercises note what is done: not in the record of whoever runs the tests."""
+    os.environ[PROGRESS] = str(tmp_path_factory.mktemp("progress") / "progress.json")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -58,7 +58,9 @@ def check(name: str, *answers: Any) -> None:
     ValueError, TypeError
         If there is no such exercise, or the number of answers is not its own.
     Mismatch
-        Under the grader only: the first public test that fails.
+        Under the grader, and under nbgrader's Validate button: the first public test that fails.
+    RuntimeError
+        Under `nbgrader autograde`, which has no sandbox.
     """
     tests, wanted = public_tests(name), answers_of(name)
     if len(answers) != len(wanted):
@@ -66,7 +68,13 @@ def check(name: str, *answers: Any) -> None:
             f"check({name!r}, …) must be handed {len(wanted)} answer(s) ({', '.join(wanted)}), "
             f"got {len(answers)}"
         )
-    if current() is not None:
+    by_nbgrader = os.environ.get("NBGRADER_EXECUTION")  # "autograde" or "validate"
+    if by_nbgrader == "autograde" and current() is None:
+        raise RuntimeError(
+            "grade this notebook with `mlsys-grade grade`: nbgrader alone has no sandbox, and would "
+            "take a report for a passed test"
+        )
+    if current() is not None or by_nbgrader:
         for test in tests:
             test(*answers)
         return
