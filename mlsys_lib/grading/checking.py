@@ -71,7 +71,7 @@ def check(name: str, *answers: Any) -> None:
     by_nbgrader = os.environ.get("NBGRADER_EXECUTION")  # "autograde" or "validate"
     if by_nbgrader == "autograde" and current() is None:
         raise RuntimeError(
-            "grade this notebook with `mlsys-grade grade`: nbgrader alone has no sandbox, and would "
+            "grade this notebook with `mlsys-grade grade`: nbgrader has no sandbox, and would "
             "take a report for a passed test"
         )
     if current() is not None or by_nbgrader:
