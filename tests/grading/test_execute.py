@@ -220,6 +220,20 @@ def test_the_status_of_a_stopped_cell_is_that_of_its_questions(tmp_path, status)
     assert points(found)["double_hidden"] == 2 and points(found)["total_hidden"] == 0
 
 
+def test_a_cell_that_was_stopped_does_not_take_its_time_twice(tmp_path):
+    runs = []
+
+    class Stopping(FakeSandbox):
+        def run_cell(self, text, name):
+            runs.append(name)
+            if name == "total":
+                return FakeOutcome("timeout", "", StudentFault("timeout", "timeout", "10 s"))
+            return super().run_cell(text, name)
+
+    grade(tmp_path, good(), sandbox=Stopping)
+    assert runs == ["double", "total", "double"]
+
+
 def test_student_cells_run_in_the_students_order_and_tests_never_enter(tmp_path):
     book = good()
     book["cells"].insert(0, own("first = 1"))

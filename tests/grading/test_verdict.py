@@ -19,6 +19,12 @@ def test_every_status_has_its_place_in_the_precedence():
     assert sorted(PRECEDENCE) == sorted(get_args(Status))
 
 
+def test_a_file_is_first_of_all_invalid_then_tampered_then_stopped_then_wrong():
+    stopped = ("memory", "died", "timeout")
+    assert PRECEDENCE[:2] == ("invalid", "tampered") and PRECEDENCE[2:5] == stopped
+    assert PRECEDENCE[5:] == ("student_error", "needs_manual_grade", "graded")
+
+
 @pytest.mark.parametrize("worse", range(len(PRECEDENCE) - 1))
 def test_the_more_serious_status_wins_in_any_order(worse):
     pair = list(PRECEDENCE[worse : worse + 2])
