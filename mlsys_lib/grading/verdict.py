@@ -89,7 +89,8 @@ class Verdict:
     status : Status
         The most serious of all; see `PRECEDENCE`.
     reason : str
-        Why it is `invalid` or `tampered`; the student may read it. Else empty.
+        Why it is `invalid`; else which cells were restored, and which of the student's cells did
+        not run to their end. The student may read it.
     questions : tuple of QuestionVerdict
         In the order of the assignment; empty for `invalid`.
     notebook : dict or None
