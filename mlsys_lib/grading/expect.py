@@ -83,7 +83,7 @@ def expect_close(
     given: str = "",
     hint: str = "",
 ) -> None:
-    """Raise `Mismatch` unless `got` is `expected` up to rounding: |got - e| <= atol + rtol |e|.
+    """Raise `Mismatch` unless `got` is `expected` up to rounding: ``|got - e| <= atol + rtol |e|``.
 
     Types, shapes and lengths are compared outright, but for one thing: an int may stand where a
     float is expected.

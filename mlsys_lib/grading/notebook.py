@@ -192,7 +192,7 @@ def _same_marks(cell: Cell, template: NotebookNode) -> bool:
     points: Any = cell.claims.get("points")
     if not is_grade(template):
         return True
-    return type(points) in (int, float) and float(points) == float(marks.points)
+    return type(points) in (int, float) and bool(points == float(marks.points))
 
 
 def _restored(template: NotebookNode, text: str | None) -> NotebookNode:

@@ -27,7 +27,7 @@ import mlsys_lib
 GRAM = 12
 THRESHOLD = 0.6
 MIN_GRAMS = 30  # shorter functions are alike by chance
-MAX_CHARACTERS = 100_000  # of a submission
+MAX_CHARACTERS = 100_000  # of a cell; what is longer is said
 OPAQUE_CHARACTERS = 500
 
 # A text that is never closed ends with its line, or with the file: so each character is read once.
@@ -56,13 +56,16 @@ def similar(code: Sequence[str], known: Known) -> tuple[tuple[str, float], ...]:
     known : mapping of str to frozenset of int
         Grams by name of what they are; see `known_code`.
     """
-    text = "\n".join(code)[:MAX_CHARACTERS]
+    text = "\n".join(cell[:MAX_CHARACTERS] for cell in code)
     held = grams(text)
     shares = ((name, len(gs & held) / len(gs)) for name, gs in known.items())
     found = [(name, round(share, 2)) for name, share in shares if share >= THRESHOLD]
     opaque = max((len(run) for run in _UNREADABLE.findall(text)), default=0)
     if opaque >= OPAQUE_CHARACTERS:
         found.append((f"{opaque:,} characters of unreadable text", 1.0))
+    longest = max(map(len, code), default=0)
+    if longest > MAX_CHARACTERS:
+        found.append((f"a cell of {longest:,} characters, not read to its end", 1.0))
     return tuple(sorted(found, key=lambda pair: (-pair[1], pair[0])))
 
 

@@ -139,7 +139,9 @@ class TestCell:
         if isinstance(fault, AnswerMissing):
             told = fault.message
         elif self.hidden:
-            told = f"Your code {discreet(fault)}{where}.\n{self._author_says}"
+            # Kind and line are the code's to choose: it could spell a hidden input with them.
+            happened = _HAPPENED.get(fault.status, "raised an exception")
+            return Failure(fault.status, f"Your code {happened}.\n{self._author_says}")
         else:
             told = f"Your code {in_full(fault)}{where}"
         return Failure(fault.status, told, fault.cell, fault.line)

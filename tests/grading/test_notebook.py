@@ -111,6 +111,7 @@ def test_what_editors_do_is_no_tampering(tmp_path, edit):
         lambda book: cell_of(book, "double_hidden").update(cell_type="markdown"),
         lambda book: cell_of(book, "double_hidden").update(cell_type="raw"),
         lambda book: marks(book, "double_hidden").update(points=1000),
+        lambda book: marks(book, "double_hidden").update(points=10**400),
         lambda book: marks(book, "double_hidden").update(points="2"),
         lambda book: marks(book, "double_hidden").update(points=True),
         lambda book: marks(book, "double_hidden").update(points=None),

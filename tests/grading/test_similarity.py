@@ -107,7 +107,15 @@ def test_unreadable_text_is_reported():
 def test_hostile_text_is_read_once_and_cut(text):
     many = text * (MAX_CHARACTERS // len(text))
     assert len(grams(many)) <= len(many)  # and it ends: each character is read once
-    assert similar([many * 10], KNOWN) == similar([(many * 10)[:MAX_CHARACTERS]], KNOWN)
+    cut = (f"a cell of {10 * len(many):,} characters, not read to its end", 1.0)
+    read = similar([(many * 10)[:MAX_CHARACTERS]], KNOWN)
+    assert set(similar([many * 10], KNOWN)) == {*read, cut}
+
+
+def test_what_stands_in_another_cell_hides_no_copy():
+    filler = "# a comment\n" * MAX_CHARACTERS
+    assert set(similar([RING], KNOWN)) <= set(similar([filler, RING], KNOWN))
+    assert NAME in dict(similar([filler, RING], KNOWN))
 
 
 def test_a_gram_is_shorter_than_any_function():

@@ -48,14 +48,14 @@ class Processes:
         self._left_s = limits.submission_s
         self._cells: list[tuple[str, str]] = []  # (source, name) of those that ended
         self._running = 0  # the one of them that ran again last
-        self._nursery: Nursery | None = None
+        self._nurseries: dict[str, Nursery] = {}
         self._workers: dict[str, list[Link]] = {"main": [], "ranks": [], "gloo": []}
 
     def close(self) -> None:
         """End all processes; the next use starts others."""
-        if self._nursery is not None:
-            self._nursery.close()
-        self._nursery = None
+        for nursery in self._nurseries.values():
+            nursery.close()
+        self._nurseries.clear()
         for links in self._workers.values():
             links.clear()
 
@@ -63,7 +63,6 @@ class Processes:
         """End all workers and forget the cells: nothing has run yet."""
         self.drop([link for links in self._workers.values() for link in links])
         self._cells.clear()
-        self._caught_up_to = 0
 
     @contextmanager
     def clock(self, seconds: float) -> Iterator[Deadline]:
@@ -107,8 +106,8 @@ class Processes:
     def _check_all(self) -> None:
         """Blame the cell that just ended if it killed more than itself."""
         try:
-            if self._nursery is not None:
-                self._nursery.check_all()
+            for nursery in self._nurseries.values():
+                nursery.check_all()
         except StudentFault:
             self.close()
             raise
@@ -127,21 +126,21 @@ class Processes:
 
     def drop(self, links: Iterable[Link]) -> None:
         """Kill these workers, if they still run; others are forked when they are needed."""
-        for workers in self._workers.values():
+        for kind, workers in self._workers.items():
+            home = _home_of(kind)
             for link in set(workers).intersection(links):
                 workers.remove(link)
-                if self._nursery is not None:
-                    self._nursery.kill(link)
+                if home in self._nurseries:
+                    self._nurseries[home].kill(link)
 
     def _caught_up(self, kind: str, count: int) -> list[Link]:
         while True:
-            is_new = self._nursery is None
+            is_new = _home_of(kind) not in self._nurseries
             try:
-                if self._nursery is None:
-                    self._nursery = Nursery(self._library, self.limits, self._preload, self._user)
+                nursery = self._nursery_of(kind)
                 links = self._workers[kind]
                 while len(links) < count:
-                    links.append(self._nursery.fork(is_filtered=kind == "ranks"))
+                    links.append(nursery.fork(is_filtered=kind == "ranks"))
                 for link in links[:count]:
                     self._catch_up(link)
                 return links[:count]
@@ -151,6 +150,18 @@ class Processes:
                     raise
                 if is_new:  # a cell that ended before and now does not is left out
                     del self._cells[min(self._running, len(self._cells) - 1)]
+
+    def _nursery_of(self, kind: str) -> Nursery:
+        """Return the nursery of these workers; to start it takes of the submission's time."""
+        home = _home_of(kind)
+        if home not in self._nurseries:
+            with self.clock(self.limits.cell_s) as deadline:
+                if self._left_s <= 0:
+                    deadline.check()
+                self._nurseries[home] = Nursery(
+                    self._library, self.limits, self._preload, self._user
+                )
+        return self._nurseries[home]
 
     def _catch_up(self, link: Link) -> None:
         """Run in `link` the cells that it has not run."""
@@ -188,6 +199,15 @@ class Processes:
         """End all processes; return the fault of an answer that is none."""
         self.close()
         return no_answer(f"{what} that is none")
+
+
+def _home_of(kind: str) -> str:
+    """Return which namespace a worker lives in.
+
+    Simulated ranks have one of their own: a process there that could write, or be written to by
+    an unfiltered one, would carry from rank to rank what no ledger counts.
+    """
+    return "ranks" if kind == "ranks" else "main"
 
 
 def exchange(link: Link, request: Any, deadline: Deadline, output: Output) -> Any:

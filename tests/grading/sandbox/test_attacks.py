@@ -211,7 +211,7 @@ def test_memory_is_watched_while_nobody_waits_for_the_sandbox(
     """
     with Sandbox(filtered_library, limits=SMALL, user=sandbox_user) as brief:
         brief.run_cell(textwrap.dedent(grow), "grow")
-        init = brief._processes._nursery._namespace.init
+        init = brief._processes._nurseries["main"]._namespace.init
         deadline_s = time.monotonic() + 10
         while Path(f"/proc/{init}").exists() and time.monotonic() < deadline_s:
             if Path(f"/proc/{init}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
@@ -504,3 +504,32 @@ def test_a_forged_frame_ends_the_worker_that_sent_it(hostile: Sandbox, source: s
         assert "forge(" not in source
     hostile.begin_test()
     assert hostile.value("work")(2) == 2
+
+
+def test_ranks_live_apart_from_what_cells_leave_behind(
+    filtered_library: Path, sandbox_user: str | None
+) -> None:
+    cells = """
+    import os
+    try:
+        open("/tmp/seen", "w").close()
+    except OSError:
+        pass
+    def look(comm, x):
+        return float(os.path.exists("/tmp/seen"))
+    def here(x):
+        return float(os.path.exists("/tmp/seen"))
+    """
+    with Sandbox(filtered_library, limits=SMALL, user=sandbox_user) as brief:
+        assert brief.run_cell(textwrap.dedent(cells), "cells").status == "graded"
+        assert brief.value("here")(1.0) == 1.0
+        assert brief.value("look").on_ranks(2, 1.0).results == (0.0, 0.0)
+
+
+def test_starting_again_takes_of_the_submissions_time(
+    filtered_library: Path, sandbox_user: str | None
+) -> None:
+    limits = Limits(cell_s=1.0, submission_s=1.0)
+    with Sandbox(filtered_library, limits=limits, user=sandbox_user) as brief:
+        statuses = [brief.run_cell("import os; os._exit(0)", "end").status for _ in range(40)]
+    assert statuses[0] == "died" and statuses[-1] == "timeout"
