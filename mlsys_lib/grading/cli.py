@@ -247,6 +247,7 @@ def _course(options: argparse.Namespace) -> Any:
     course = Course(options.course)
     if options.command != "release":
         course.require()
+        course.require_released(options.assignment)
     return course
 
 

@@ -152,6 +152,15 @@ class Course:
         if not (self.root / "secret").exists():
             _make_secret(self.root / "secret")
 
+    def require_released(self, assignment: str) -> None:
+        """Raise `CourseError` unless `assignment` was released here; names those that were."""
+        if not self.released(assignment).exists():
+            found = sorted(self.root.glob("release/*/*.ipynb"))
+            there = [path.stem for path in found if path.stem == path.parent.name]
+            raise CourseError(
+                f"{assignment} was not released; this course has: {', '.join(there) or 'none yet'}"
+            )
+
     def require(self) -> None:
         """Raise CourseError, with the way out, if there is no course in the folder."""
         if not (self.root / "nbgrader_config.py").is_file():

@@ -129,3 +129,14 @@ def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path, monkey
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert [item.name for item in tmp_path.iterdir()] == ["verdict"]
+
+
+def test_an_assignment_that_was_not_released_is_named_beside_those_that_were(tmp_path):
+    course = Course(tmp_path)
+    with pytest.raises(CourseError, match="averges was not released; this course has: none yet"):
+        course.require_released("averges")
+    course.released("averages").parent.mkdir(parents=True)
+    course.released("averages").touch()
+    course.require_released("averages")
+    with pytest.raises(CourseError, match="this course has: averages"):
+        course.require_released("averges")
