@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from nbgrader.api import Gradebook
 
 from mlsys_lib.grading.course import Course, CourseError
-from mlsys_lib.grading.export import Mark, marks
 from mlsys_lib.grading.journal import Journal
 from mlsys_lib.grading.marker import Marker, fingerprint
+from mlsys_lib.grading.marks import Mark, marks
 from mlsys_lib.grading.verdict import Verdict
 from mlsys_lib.grading.words import NOT_GRADED, NOT_SUBMITTED
 
