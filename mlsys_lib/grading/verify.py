@@ -161,7 +161,7 @@ def _prove(
         (attempt.exercise, attempt.mistake, attempt.secret): (outcome, reason)
         for attempt, outcome, reason in Batch(make, attempts, num_workers, DEADLINE_S)
     }
-    failed = [f"{m}: {why}" for (_, m, _), (found, why) in done.items() if found is None]
+    failed = sorted(f"{m}: {why}" for (_, m, _), (found, why) in done.items() if found is None)
     if failed:
         yield path.stem, failed
         return
@@ -204,7 +204,7 @@ def _judge(
         if one.sent.get(q, NOTHING) == two.sent.get(q) != NOTHING
     ]
     wrong = {mistake: found for (e, mistake, _), found in seen.items() if e == name}
-    for mistake, found in wrong.items():
+    for mistake, found in sorted(wrong.items()):  # they ended in any order
         if not found.failed(name):
             problems.append(f"the mistake {name}/{mistake} loses no points")
         others = [q for n in names if n != name for q in found.failed(n) if q not in one.failed(n)]
