@@ -27,6 +27,8 @@ from mlsys_lib.grading.ranks import on_ranks
 from mlsys_lib.grading.student import own_variant
 
 Answer = Callable[..., Any]
+FIVE = [(0, 1, 0, 4, 30), (1, 0, 0, 3, 20), (2, 3, 5, 10, 40), (1, 2, 5, 7, 10), (3, 1, 11, 13, 10)]
+"""A log short enough to read in one's head; each way to misread it gives another answer."""
 
 
 # -- read_a_timeline -------------------------------------------------------------------------------
@@ -35,11 +37,16 @@ def reading_has_its_names(read_timeline: Answer, student: str) -> None:
     rng, remark = own_variant(student, "read_a_timeline")
     got = read_timeline(run_log(rng))
     expect_equal(
-        {name: type(value).__name__ for name, value in got.items()} if type(got) is dict else got,
+        {name: _type_name(value) for name, value in got.items()} if type(got) is dict else got,
         dict.fromkeys(("rounds", "busiest", "idle_ms"), "int"),
         given="the types of what read_timeline returns",
         hint=f"{remark}Return a dict with the names rounds, busiest and idle_ms.",
     )
+
+
+def _type_name(value: Any) -> str:
+    """Return the name of a type; NumPy's whole numbers are whole numbers."""
+    return "int" if isinstance(value, np.integer) else type(value).__name__
 
 
 def reading_counts_rounds(read_timeline: Answer, student: str) -> None:
@@ -54,6 +61,27 @@ def reading_counts_rounds(read_timeline: Answer, student: str) -> None:
     )
 
 
+def reading_finds_the_busiest(read_timeline: Answer, student: str) -> None:
+    """Name the rank that sent most bytes, among five messages."""
+    expect_equal(
+        read_timeline(list(FIVE))["busiest"],
+        reading_of(FIVE)["busiest"],
+        given=f"the log {FIVE}; busiest",
+        hint="Add up kilobytes and not messages, and count them for who sends.",
+    )
+
+
+def reading_finds_idle_time(read_timeline: Answer, student: str) -> None:
+    """Count the idle time of rank 0, in the same five."""
+    expect_equal(
+        read_timeline(list(FIVE))["idle_ms"],
+        reading_of(FIVE)["idle_ms"],
+        given=f"the log {FIVE}; idle_ms",
+        hint="A millisecond in which rank 0 sends and receives is one busy millisecond. And rank "
+        "0 is idle after its last message, until the last one of all has arrived.",
+    )
+
+
 # -- crossover_bytes -------------------------------------------------------------------------------
 def crossover_of_the_chapter(crossover_bytes: Answer) -> None:
     """Eight machines, 50 µs, 0.8 ns per byte: the chapter's network."""
@@ -61,8 +89,8 @@ def crossover_of_the_chapter(crossover_bytes: Answer) -> None:
         crossover_bytes(8, 50e-6, 0.8e-9),
         crossing(8, 50e-6, 0.8e-9),
         given="crossover_bytes(8, 50e-6, 0.8e-9)",
-        hint="The chapter has this one: 29 412 numbers of 4 bytes. You are asked for bytes. And "
-        "what goes up a tree must come down again.",
+        hint="The chapter has this one: 29 412 numbers of 4 bytes, rounded. You are asked for "
+        "bytes, and not to round. And what goes up a tree must come down again.",
     )
 
 
@@ -94,6 +122,12 @@ def two_ranks_share_four_numbers(reduce_scatter: Answer) -> None:
 def five_ranks_share_seven_numbers(reduce_scatter: Answer) -> None:
     """Five ranks and seven numbers: chunks of 2, 2, 1, 1, 1."""
     expect_reduce_scatter(reduce_scatter, digits(1, 5, (7,)))
+
+
+def whole_numbers_stay_whole(reduce_scatter: Answer) -> None:
+    """Three ranks and whole numbers: the dtype stays."""
+    xs = [x.astype(np.int64) for x in digits(8, 3, (4,))]
+    expect_reduce_scatter(reduce_scatter, xs)
 
 
 # -- ring_all_reduce -------------------------------------------------------------------------------
@@ -157,9 +191,18 @@ def gathers_from_who_has_nothing(all_gather_uneven: Answer) -> None:
 
 
 TESTS: dict[str, tuple[PublicTest, ...]] = {
-    "read_a_timeline": (reading_has_its_names, reading_counts_rounds),
+    "read_a_timeline": (
+        reading_has_its_names,
+        reading_counts_rounds,
+        reading_finds_the_busiest,
+        reading_finds_idle_time,
+    ),
     "crossover_bytes": (crossover_of_the_chapter, crossover_of_six),
-    "reduce_scatter": (two_ranks_share_four_numbers, five_ranks_share_seven_numbers),
+    "reduce_scatter": (
+        two_ranks_share_four_numbers,
+        five_ranks_share_seven_numbers,
+        whole_numbers_stay_whole,
+    ),
     "ring_all_reduce": (ring_of_four, ring_of_three_does_not_divide, ring_replicas_are_equal),
     "halving_doubling": (halving_on_four, halving_on_four_is_uneven, halving_on_three),
     "stale_server": (synchronous_server_waits_for_all, stale_server_lets_one_lead),

@@ -43,7 +43,8 @@ def expect_reduce_scatter(reduce_scatter: Answer, xs: Arrays) -> None:
     handed = [x.copy() for x in xs]
     run = on_ranks(reduce_scatter, world_size, PerRank(handed))
     given = _describe(xs)
-    _expect_on_each_rank(run, reference.reduce_scatter(xs), given)
+    idea = "Rank r must end with chunk r, so a chunk starts at the rank to the right of it."
+    _expect_on_each_rank(run, reference.reduce_scatter(xs), given, idea)
     _expect_untouched(handed, xs, given)
     price = cost.ring_reduce_scatter_cost(world_size, size, itemsize)
     _expect_bytes(run, int(price.sent_bytes.sum()), price.sent_bytes.tolist(), given)
@@ -62,7 +63,11 @@ def expect_ring(ring_all_reduce: Answer, xs: Arrays) -> None:
     handed = [x.copy() for x in xs]
     run = on_ranks(ring_all_reduce, world_size, PerRank(handed))
     given = _describe(xs)
-    _expect_on_each_rank(run, reference.all_reduce(xs), given)
+    idea = (
+        "After the first half each rank owns one finished chunk. That one it sends first in the "
+        "second half, which also takes m - 1 steps."
+    )
+    _expect_on_each_rank(run, reference.all_reduce(xs), given, idea)
     _expect_untouched(handed, xs, given)
     steps = 2 * (world_size - 1)
     most = steps * -(-size // world_size) * itemsize
@@ -102,7 +107,8 @@ def expect_halving_doubling(halving_doubling: Answer, xs: Arrays) -> None:
     handed = [x.copy() for x in xs]
     run = on_ranks(halving_doubling, world_size, PerRank(handed))
     given = _describe(xs)
-    _expect_on_each_rank(run, reference.all_reduce(xs), given)
+    idea = "Partners cut a piece at the same place. Doubling takes the same swaps backwards."
+    _expect_on_each_rank(run, reference.all_reduce(xs), given, idea)
     _expect_untouched(handed, xs, given)
     # Where halves differ, some ranks send more than others: the more, the more often they halve.
     most = (2 * (power - 1) * size // power + 2 * power + min(extra, 1) * size) * itemsize
@@ -147,15 +153,15 @@ def _describe(xs: Sequence[np.ndarray]) -> str:
     return "\n".join([text, *(f"rank {rank}: x = {show(x)}" for rank, x in enumerate(xs))])
 
 
-def _expect_on_each_rank(run: Run, expected: Sequence[np.ndarray], given: str) -> None:
-    """Each rank returned its own expected array."""
+def _expect_on_each_rank(run: Run, expected: Sequence[np.ndarray], given: str, idea: str) -> None:
+    """Each rank returned its own expected array; `idea` is what the algorithm turns on."""
     for rank, (result, wanted) in enumerate(zip(run.results, expected, strict=True)):
         expect_equal(
             result,
             wanted,
             given=f"{given}\nwhat rank {rank} returned",
-            hint="Shape, dtype and values must be right on every rank: on one rank, on a prime "
-            "number of ranks, and for sizes that the number of ranks does not divide.",
+            hint=f"{idea} Shape, dtype and values must be right on every rank: on one rank, on a "
+            "prime number of ranks, and for sizes that the number of ranks does not divide.",
         )
 
 
