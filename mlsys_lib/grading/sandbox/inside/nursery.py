@@ -6,6 +6,7 @@ answered ``("pong", count)``. The nursery tells of each worker that ended: ``("e
 code)``, negative for a signal.
 """
 
+import gc
 import importlib
 import os
 import resource
@@ -97,6 +98,7 @@ class Nursery:
     def _fork(self, number: int, is_filtered: bool, fds: list[int]) -> int:
         if is_filtered:  # once, before any rank: each would import it for itself
             importlib.import_module("mlsys_lib.grading.sandbox.inside.ranks")
+        gc.freeze()  # a collection in the child would write to, and so copy, every page
         pid = os.fork()
         if pid == 0:
             _become_worker(fds, self._filter if is_filtered else b"")

@@ -46,6 +46,7 @@ class Worker:
         self._subject = ""  # of the sentence that refuses an answer
         self._answers: dict[str, Callable[..., Answer]] = {
             "cell": self._cell,
+            "again": self._again,
             "value": self._value,
             "call": self._call,
             "rank": self._rank,
@@ -56,16 +57,9 @@ class Worker:
         """Answer one request after the other; ends with the process."""
         while True:
             (kind, *details), arrays = self._channel.receive()
-            try:
-                answer = self._answers[kind](*details, arrays)
-            except BaseException as error:
-                _set_trace(None)  # before any call that it would trace
-                _set_profile(None)
-                _set_recursion_limit(_RECURSION)
+            answer, error = _attempt(self._answers[kind], *details, arrays)
+            if error is not None:
                 answer = ("fault", *cells.fault_of(error))
-            _set_trace(None)
-            _set_profile(None)
-            _set_recursion_limit(_RECURSION)
             self._flush()
             self._send(answer)
 
@@ -85,6 +79,14 @@ class Worker:
     # -- requests ----------------------------------------------------------------------------------
     def _cell(self, source: str, name: str, arrays: list[ndarray]) -> Answer:
         cells.run(source, name, self._namespace)
+        return ("done",)
+
+    def _again(self, ended: tuple[tuple[str, str], ...], arrays: list[ndarray]) -> Answer:
+        """Run cells that have ended elsewhere, be it with an error; lack of memory is a new one."""
+        for source, name in ended:
+            _, error = _attempt(cells.run, source, name, self._namespace)
+            if error is not None and cells.fault_of(error)[0] == "memory":
+                raise error
         return ("done",)
 
     def _value(self, name: str, arrays: list[ndarray]) -> Answer:
@@ -127,6 +129,19 @@ class Worker:
         if name not in self._namespace:
             raise NameError(f"name {name!r} is not defined")
         return self._namespace[name]
+
+
+def _attempt(function: Callable[..., Any], *args: Any) -> tuple[Any, BaseException | None]:
+    """Return what a function of the student's returned or raised, the interpreter as it was."""
+    result, error = None, None
+    try:
+        result = function(*args)
+    except BaseException as raised:
+        error = raised
+    _set_trace(None)  # here, before any call that it would trace
+    _set_profile(None)
+    _set_recursion_limit(_RECURSION)
+    return result, error
 
 
 def _state(array: ndarray) -> tuple[Any, ...]:
