@@ -16,7 +16,7 @@ class Limits:
     submission_s : float
         Wall clock of all of them.
     memory_bytes : int
-        Of all processes together.
+        Of all processes together, simulated ranks apart: these may use as much once more.
     disk_bytes : int
         Of the folder /tmp, the only one that can be written.
     output_bytes : int

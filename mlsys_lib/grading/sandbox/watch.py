@@ -1,5 +1,6 @@
 """The memory of a sandbox's processes, read from outside while the grader waits for them."""
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from mlsys_lib.grading.faults import StudentFault
 _EVERY_S = 0.05
 _FORGET_EVERY = 20  # looks; numbers of processes are used again
 _PAGE_BYTES = 4096
+# What the kernel keeps for a student belongs to no process: an inode and a name, a socket's buffer.
+_ENTRY_BYTES = 2**11
+_SOCKET_BYTES = 2**18
 _PROC = Path("/proc")
 
 
@@ -53,7 +57,8 @@ class Watch(threading.Thread):
 
     A thread of its own, because a student's processes may grow while the grader does other things.
     Resident pages that processes share (after a fork) count once: their exact share is read only
-    when the plain sum is above the limit.
+    when the plain sum is above the limit. Files and sockets count too, at a flat rate, since a
+    million empty ones fill a computer and belong to no process.
 
     Parameters
     ----------
@@ -71,6 +76,7 @@ class Watch(threading.Thread):
 
     def __init__(self, init: int, limit_bytes: int, kill: Callable[[], None]) -> None:
         super().__init__(daemon=True)
+        self._init = init
         self.fault: StudentFault | None = None
         self._kill = kill
         self._stopped = threading.Event()
@@ -97,7 +103,7 @@ class Watch(threading.Thread):
 
     def _problem(self) -> str:
         self._find()
-        used = self._used_bytes()
+        used = self._used_bytes() + _kernel_bytes(self._init)
         if used > self._limit_bytes:
             return f"used {used >> 20} MiB of {self._limit_bytes >> 20} MiB"
         if available_bytes() < self._floor_bytes:
@@ -126,6 +132,17 @@ class Watch(threading.Thread):
             self._shared_bytes = resident - exact
             self._counted = len(self._ours)
         return resident - self._shared_bytes
+
+
+def _kernel_bytes(init: int) -> int:
+    """Return about what the kernel holds for the files in /tmp and the sockets of a namespace."""
+    words = _read(init, "net/sockstat").split()  # "sockets: used 3 …"
+    sockets = int(words[2]) if len(words) > 2 else 0
+    try:
+        tmp = os.statvfs(_PROC / str(init) / "root" / "tmp")
+    except OSError:  # it has ended meanwhile
+        return 0
+    return (tmp.f_files - tmp.f_ffree) * _ENTRY_BYTES + sockets * _SOCKET_BYTES
 
 
 def _parent(pid: int) -> int:

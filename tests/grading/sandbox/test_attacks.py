@@ -187,8 +187,27 @@ def test_leaving_a_cell_is_an_error_of_the_cell(hostile: Sandbox, source: str) -
         """,
         "open('/tmp/full', 'wb').write(bytes(2 ** 23))",
         "for n in range(9): open(f'/tmp/full{n}', 'wb').write(bytes(2 ** 20))",
+        "for n in range(10 ** 6): open(f'/tmp/{n}', 'w').close()",
+        """
+        import os, socket, time
+        for child in range(4):
+            if os.fork() == 0:
+                pairs = [socket.socketpair() for _ in range(200)]
+                time.sleep(100)
+        time.sleep(100)
+        """,
     ],
-    ids=["far too much", "an array", "growth", "shared", "children", "a file", "files"],
+    ids=[
+        "far too much",
+        "an array",
+        "growth",
+        "shared",
+        "children",
+        "a file",
+        "files",
+        "files of nothing",
+        "sockets",
+    ],
 )
 def test_too_much_memory_or_disk_is_memory(hostile: Sandbox, source: str) -> None:
     assert attack(hostile, source).status == "memory"
@@ -533,3 +552,30 @@ def test_starting_again_takes_of_the_submissions_time(
     with Sandbox(filtered_library, limits=limits, user=sandbox_user) as brief:
         statuses = [brief.run_cell("import os; os._exit(0)", "end").status for _ in range(40)]
     assert statuses[0] == "died" and statuses[-1] == "timeout"
+
+
+def test_a_cell_that_ends_once_and_not_again_is_the_only_one_left_out(
+    filtered_library: Path, sandbox_user: str | None
+) -> None:
+    def once(name: str, end: str) -> str:
+        return f"import os, time\nif time.time() > {stop_s}: {end}\n{name} = 1"
+
+    stop_s = time.time() + 3.0
+    with Sandbox(filtered_library, limits=Limits(cell_s=1.0), user=sandbox_user) as brief:
+        cells = [
+            "first = 1",
+            once("second", "os._exit(0)"),
+            "third = 1",
+            once("fourth", "time.sleep(9)"),
+            "fifth = 1 / 0",
+            "sixth = 1\ndef end(): os._exit(0)",
+        ]
+        statuses = [brief.run_cell(source, f"cell {i}").status for i, source in enumerate(cells)]
+        assert statuses == ["graded"] * 4 + ["student_error", "graded"]
+        time.sleep(max(0.0, stop_s - time.time()))
+        with pytest.raises(StudentFault, match="exit code 0"):
+            brief.value("end")()
+        assert [brief.value(name) for name in ("first", "third", "sixth")] == [1, 1, 1]
+        for name in ("second", "fourth"):
+            with pytest.raises(StudentFault, match="is not defined"):
+                brief.value(name)
