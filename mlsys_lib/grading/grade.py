@@ -31,6 +31,7 @@ from mlsys_lib.grading.verdict import Verdict
 from mlsys_lib.grading.workers import Batch
 
 SPARE_S = 60.0  # beyond a submission's own limit, before its worker is given up
+SPARE_BYTES = 2**31  # beyond it, for a worker: the tests', and the answers that they hold
 
 
 @dataclass
@@ -193,8 +194,14 @@ class _Run:
         self, num_workers: int, progress: Callable[[Iterable[Any], str], Iterable[Any]]
     ) -> None:
         """Grade and save whom `choose` found, in the order in which they are done."""
-        deadline_s = self.job.limits.submission_s + SPARE_S
-        batch = Batch(self._examine, list(self._chosen), num_workers, deadline_s)
+        limits = self.job.limits
+        batch = Batch(
+            self._examine,
+            list(self._chosen),
+            num_workers,
+            deadline_s=limits.submission_s + SPARE_S,
+            memory_bytes=limits.memory_bytes + SPARE_BYTES,
+        )
         self._journal.append("start", students=len(batch), current=self.report.current)
         self.book.register(self._chosen)
         for student, _, reason in progress(batch, f"grading {self.job.assignment}"):

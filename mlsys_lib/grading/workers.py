@@ -8,6 +8,7 @@ They are started afresh, not forked, so they inherit neither its lock nor its da
 import ctypes
 import multiprocessing
 import os
+import resource
 import signal
 import time
 from collections import deque
@@ -35,6 +36,8 @@ class Batch:
         Processes side by side; at least 1.
     deadline_s : float
         After so many seconds with one item a process is killed.
+    memory_bytes : int
+        What each process may allocate; beyond it, Python's own MemoryError.
     """
 
     def __init__(
@@ -43,18 +46,20 @@ class Batch:
         items: Sequence[Any],
         num_workers: int,
         deadline_s: float,
+        memory_bytes: int = 2**32,
     ) -> None:
         if num_workers < 1:
             raise ValueError(f"num_workers must be at least 1, got {num_workers}")
         self._function, self._items = function, items
         self._num_workers, self._deadline_s = min(num_workers, len(items)), deadline_s
+        self._memory_bytes = memory_bytes
 
     def __len__(self) -> int:
         return len(self._items)
 
     def __iter__(self) -> Iterator[tuple[Any, Any, str | None]]:
         waiting = deque(self._items)
-        workers = [_Worker(self._function) for _ in range(self._num_workers)]
+        workers = [_Worker(self._function, self._memory_bytes) for _ in range(self._num_workers)]
         try:
             while waiting or any(worker.busy for worker in workers):
                 for worker in workers:
@@ -73,15 +78,17 @@ class Batch:
 class _Worker:
     """One process, and a pipe to it."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
-        self._function = function
+    def __init__(self, function: Callable[[Any], Any], memory_bytes: int) -> None:
+        self._function, self._memory_bytes = function, memory_bytes
         self.busy = False
         self._start()
 
     def _start(self) -> None:
         self.connection, theirs = _context.Pipe()
         self._process = _context.Process(
-            target=_serve, args=(theirs, self._function, os.getpid()), daemon=True
+            target=_serve,
+            args=(theirs, self._function, os.getpid(), self._memory_bytes),
+            daemon=True,
         )
         self._process.start()
         theirs.close()  # so that the process's end is the end of the pipe
@@ -122,8 +129,13 @@ class _Worker:
         self._process.join()
 
 
-def _serve(connection: Connection, function: Callable[[Any], Any], parent: int) -> None:
+def _serve(
+    connection: Connection, function: Callable[[Any], Any], parent: int, memory_bytes: int
+) -> None:
     """Answer each item until the pipe ends; runs in the process."""
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if hard == resource.RLIM_INFINITY or hard > memory_bytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that started us
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -32,6 +32,13 @@ def test_a_lost_process_costs_its_own_item_and_no_other():
     assert [found[item] for item in "abc"] == [("A", None), ("B", None), ("C", None)]
 
 
+def test_a_process_that_wants_too_much_memory_is_told_so_and_goes_on():
+    batch = Batch(misbehave, ["hoard", "a"], 1, FOREVER_S, memory_bytes=2**29)
+    hoard, a = sorted(batch, key=lambda done: -len(done[0]))
+    assert hoard[:2] == ("hoard", None) and hoard[2].startswith("MemoryError")
+    assert a == ("a", "A", None)
+
+
 def test_an_item_that_takes_too_long_is_given_up():
     found = {item: reason for item, _, reason in Batch(misbehave, ["hang", "a"], 1, 4.0)}
     assert found == {"hang": "took longer than any submission may", "a": None}

@@ -23,6 +23,8 @@ def misbehave(item: str) -> str:
         os.kill(os.getpid(), signal.SIGKILL)
     if item == "hang":
         time.sleep(600)
+    if item == "hoard":
+        bytes(2**30)
     return item.upper()
 
 

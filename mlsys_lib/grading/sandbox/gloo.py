@@ -17,6 +17,7 @@ from mlsys_lib.grading.sandbox.function import arrays_in
 from mlsys_lib.grading.sandbox.link import Deadline, no_answer
 from mlsys_lib.grading.sandbox.output import Output
 from mlsys_lib.grading.sandbox.processes import Processes, copy_back, exchange, result_of
+from mlsys_lib.grading.sandbox.simulated import Held
 
 _GRACE_S = 1.0  # after a first failure, time for its cause to be told by another rank
 _LOST = ("LostRankError", "NeverEndedError", "DistError", "DistBackendError", "DistNetworkError",
@@ -43,13 +44,16 @@ def run_on_gloo(
     calls = arguments_of(world_size, args, kwargs)
     links = processes.gloo_ranks(world_size)
     store = f"/tmp/.mlsys-{secrets.token_hex(8)}"
+    held = Held(processes.limits.message_bytes)
     outputs = [Output(processes.limits.output_bytes) for _ in links]
 
     def run_rank(rank: int) -> tuple[Any, Any]:
         # gloo gives up first: it knows who waits for whom.
         timeout_s = max(1.0, deadline.left_s() - _GRACE_S)
         request = ("gloo", name, rank, world_size, store, timeout_s, calls[rank])
-        result, changed = result_of(exchange(links[rank], request, deadline, outputs[rank]))
+        answer = exchange(links[rank], request, deadline, outputs[rank])
+        result, changed = result_of(answer)
+        held.keep(answer)
         copy_back(arrays_in(calls[rank]), changed)
         if type(result) is not tuple or len(result) != 2:
             raise no_answer("a rank's result that is none")

@@ -67,6 +67,7 @@ def run_simulated(
             raise
         busy.discard(links[comm.rank])
         result, changed = result_of(answer)
+        held.keep(answer)
         copy_back(arrays_in((args, kwargs)), changed)
         return result
 
@@ -80,7 +81,7 @@ def run_simulated(
 
 
 class Held:
-    """Bytes of messages and buffers of one run that the grader holds for the ranks.
+    """Bytes of messages, buffers and results of one run that the grader holds for the ranks.
 
     Parameters
     ----------
@@ -96,6 +97,14 @@ class Held:
         if self._bytes + size_bytes > self._limit_bytes:
             raise MemoryError(f"more than {self._limit_bytes} bytes of messages under way")
         self._bytes += size_bytes
+
+    def keep(self, answer: Any) -> None:
+        """Hold a rank's answer; raises `StudentFault` above the limit."""
+        try:
+            self.add(sum(array.nbytes for array in arrays_in(answer)))
+        except MemoryError:
+            words = f"the ranks together returned more than {self._limit_bytes} bytes"
+            raise StudentFault("memory", "memory", words) from None
 
     def release(self, size_bytes: int) -> None:
         """Hold less."""

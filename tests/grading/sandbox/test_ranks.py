@@ -87,6 +87,9 @@ def hoards(comm):
         for _ in range(100):
             comm.isend(np.ones(2 ** 16), 1)
 
+def answers_much(comm, size):
+    return [np.ones(size, np.uint8)] * 3
+
 def asks(comm, operation):
     comm._transport._channel.answer(("operation", operation))
     return comm._transport._channel.receive()[0]
@@ -249,6 +252,20 @@ def test_what_is_no_operation_ends_the_rank(ranks: Sandbox, operation: Any) -> N
     assert caught.value.status == "died"
 
 
+@pytest.mark.parametrize("engine", ["simulated", "gloo"])
+def test_what_all_ranks_return_is_bounded_together(
+    ranks: Sandbox, gloo: Sandbox, engine: str
+) -> None:
+    sandbox = ranks if engine == "simulated" else gloo
+    limit = sandbox._limits.message_bytes
+    sandbox.begin_test()
+    answers_much = sandbox.value("answers_much")
+    assert len(answers_much.on_ranks(2, limit // 2, engine=engine).results[1]) == 3
+    with pytest.raises(StudentFault, match=f"together returned more than {limit}") as caught:
+        answers_much.on_ranks(3, limit // 2, engine=engine)
+    assert caught.value.status == "memory"
+
+
 def test_ranks_share_no_memory(ranks: Sandbox) -> None:
     ranks.close()
     assert ranks.value("remembers").on_ranks(3).results == (1, 1, 1)
@@ -287,7 +304,7 @@ def test_ranks_that_never_end_are_a_timeout(
 # -- gloo -----------------------------------------------------------------------------------------
 @pytest.fixture(scope="module")
 def gloo(filtered_library: Path, sandbox_user: str | None):
-    limits = Limits(cell_s=30.0, submission_s=600.0)
+    limits = Limits(cell_s=30.0, submission_s=600.0, message_bytes=2**22)
     preload = ("numpy", "torch", "mlsys_lib.comm.torch_backend")
     with Sandbox(filtered_library, limits=limits, preload=preload, user=sandbox_user) as shared:
         shared.run_cell(BODIES, "bodies")
