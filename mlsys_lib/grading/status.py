@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from nbgrader.api import Gradebook
 
 from mlsys_lib.grading.course import Course, CourseError
+from mlsys_lib.grading.inert import plain_text
 from mlsys_lib.grading.journal import Journal
 from mlsys_lib.grading.marker import Marker, fingerprint
 from mlsys_lib.grading.marks import Mark, marks
+from mlsys_lib.grading.student import another_name
 from mlsys_lib.grading.verdict import Verdict
 from mlsys_lib.grading.words import NOT_GRADED, NOT_SUBMITTED
 
@@ -41,6 +43,8 @@ class Line:
         What the answers resemble, and which share of it they hold.
     notes : tuple of str
         Faults of the author's tests.
+    claimed : str
+        Another name that the notebook gives as STUDENT: its numbers may be that one's.
     """
 
     student: str
@@ -53,6 +57,7 @@ class Line:
     tampered: tuple[str, ...] = ()
     similar: tuple[tuple[str, float], ...] = ()
     notes: tuple[str, ...] = ()
+    claimed: str = ""
 
     @property
     def remarks(self) -> str:
@@ -62,6 +67,7 @@ class Line:
             "a newer file waits: grade again" if self.outdated else "",
             self.reason if self.status == "invalid" else "",
             f"restored: {_names(self.tampered)}" if self.tampered else "",
+            f"says STUDENT = {plain_text(self.claimed, 80)!r}" if self.claimed else "",
             f"similar: {_names(similar)}" if similar else "",
             f"faulty test: {_names(self.notes)}" if self.notes else "",
         ]
@@ -146,6 +152,7 @@ def _line(course: Course, assignment: str, mark: Mark) -> Line:
         tampered=verdict.tampered,
         similar=verdict.similarity,
         notes=verdict.notes,
+        claimed=another_name(verdict.notebook, student) if verdict.notebook else "",
     )
 
 

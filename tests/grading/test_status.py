@@ -72,6 +72,24 @@ def test_what_a_person_should_look_at_is_in_the_line(course):
     assert line_of(course, "ada").remarks.startswith("a newer file waits: grade again; restored")
 
 
+@pytest.mark.parametrize(
+    ("line", "remarks"),
+    [
+        ('STUDENT = "your-id"', "says STUDENT = 'your-id'"),
+        ('STUDENT = " ADA "  # me', ""),
+        ("STUDENT = input()", ""),
+        ("x = 1", ""),
+        ("STUDENT = 'eve'\nSTUDENT = 'ada'", ""),
+    ],
+)
+def test_a_notebook_with_another_name_than_its_folder_is_named(course, line, remarks):
+    found = verdict(course, "ada", {})
+    assert found.notebook is not None
+    found.notebook["cells"][0]["source"] = line
+    graded(course, found)
+    assert line_of(course, "ada").remarks == remarks
+
+
 def test_the_last_run_is_told_from_the_journal(course):
     assert status(course, ASSIGNMENT).last_run == "never"
     journal = Journal(course.grading(ASSIGNMENT) / "journal")
