@@ -228,8 +228,11 @@ def _run_feedback(options: argparse.Namespace) -> int:
 def _run_export(options: argparse.Namespace) -> int:
     from mlsys_lib.grading.export import export
 
-    course = _course(options)
-    print(export(course, options.assignment, options.format, options.to, options.column))
+    notes: list[str] = []
+    where = (options.format, options.to, options.column)
+    print(export(_course(options), options.assignment, *where, notes.append))
+    for note in notes:
+        print(f"  note: {note}")
     return 0
 
 

@@ -33,6 +33,7 @@ def export(
     format: str,
     destination: Path | None = None,
     column: str = "",
+    say: Callable[[str], object] = lambda words: None,
 ) -> Path:
     """Write the marks of an assignment.
 
@@ -49,6 +50,8 @@ def export(
     column : str, optional
         For Canvas: the heading of the assignment as its own export has it, such as
         ``Ring (4711)``. By default the assignment's name, which Canvas looks up by title.
+    say : callable
+        Is told whom the platform will not find.
 
     Returns
     -------
@@ -66,6 +69,8 @@ def export(
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {format!r}")
     path = destination or course.root / "exports" / f"{assignment}-{format}.csv"
     plugin = FORMATS[format](config=settings(course), to=str(path), assignment=[assignment])
+    if isinstance(plugin, _OneAssignment):
+        plugin.say = say
     if column and isinstance(plugin, Canvas):
         plugin.column = column
     with Book(course, assignment) as book:
@@ -75,6 +80,12 @@ def export(
 
 class _OneAssignment(ExportPlugin):  # type: ignore[misc]  # nbgrader has no types
     """A file of one assignment; subclasses know the columns."""
+
+    say: Callable[[str], object]
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(**settings)
+        self.say = self.log.warning  # where nbgrader's own command exports
 
     def export(self, gradebook: Gradebook) -> None:
         """Write the file `to`."""
@@ -106,6 +117,10 @@ class Canvas(_OneAssignment):
 
     def rows(self, assignment: str, marks: list[Mark]) -> Iterator[list[Cell]]:
         """Yield headings, the points possible, and a line a student."""
+        strangers = [mark.student.student for mark in marks if not mark.student.listed]
+        if len(strangers) < len(marks):  # there is a roster
+            for student in strangers:
+                self.say(f"Canvas may not find {student}: not in the roster")
         heading = self.column or assignment
         yield ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", heading]
         yield ["    Points Possible", None, None, None, None, _max_score(marks)]
@@ -133,7 +148,8 @@ class Moodle(_OneAssignment):
                 "with the assignment's grading worksheet as --roster"
             )
         if unknown:
-            self.log.warning("Moodle will pass over %s: no participant number", unknown)
+            for student in unknown:
+                self.say(f"Moodle will pass over {student}: no participant number")
         yield [
             "Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade",
             "Grade can be changed", "Last modified (submission)", "Last modified (grade)",

@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -66,6 +67,27 @@ def test_canvas_gets_its_five_columns_and_the_points_possible(course: Course) ->
     assert head == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Tiny (4711)"]
     assert points == ["    Points Possible", "", "", "", "", "9"]
     assert rows[0] == ["Lovelace, Ada", "1815", "", "ada", "", "4"]
+
+
+@pytest.mark.parametrize(
+    ("format", "words"),
+    [
+        ("canvas", "Canvas may not find zoe: not in the roster"),
+        ("moodle", "Moodle will pass over zoe: no participant number"),
+    ],
+)
+def test_who_is_not_in_the_roster_is_named_and_nobody_else(
+    course: Course, format: str, words: str
+) -> None:
+    notes: list[str] = []
+    save_roster(course, ASSIGNMENT, Roster(replace(one, listed=True) for one in NAMED))
+    export(course, ASSIGNMENT, format, say=notes.append)
+    assert notes == []
+    submit(course, "zoe", "{}")
+    with Book(course, ASSIGNMENT) as book:
+        book.register(["zoe"])
+    export(course, ASSIGNMENT, format, say=notes.append)
+    assert notes == [words]
 
 
 def test_canvas_looks_for_the_assignments_name_without_a_column(course: Course) -> None:
