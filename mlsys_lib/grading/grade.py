@@ -26,7 +26,7 @@ from mlsys_lib.grading.gradebook import Book, read_notebook, read_timestamp
 from mlsys_lib.grading.job import Job, examine, examine_and_write
 from mlsys_lib.grading.journal import Journal
 from mlsys_lib.grading.marker import Marker, digest, fingerprint
-from mlsys_lib.grading.sandbox import Limits, library_without, require_sandbox
+from mlsys_lib.grading.sandbox import UNSAFE, Limits, library_without, require_sandbox
 from mlsys_lib.grading.verdict import Verdict
 from mlsys_lib.grading.workers import Batch
 
@@ -90,7 +90,8 @@ def grade(
     limits : mapping, optional
         Fields of `Limits` that differ from the assignment's own.
     sandbox_user : str, optional
-        Whom the sandbox runs as; must be given by root.
+        Whom the sandbox runs as; must be given by root. `UNSAFE` means no sandbox, and its marks
+        hold until a run that has one.
     students : sequence of str, optional
         Only these; all who handed in by default.
     force : bool
@@ -211,7 +212,8 @@ class _Run:
                 self.report.failed[student] = reason
                 self._journal.append("not graded", student=student, reason=reason)
         self.book.assign_late_penalties()
-        self._journal.append("end", graded=self.report.graded.total())
+        safe = self.job.user != UNSAFE
+        self._journal.append("end", graded=self.report.graded.total(), sandbox=safe)
 
     def _try_to_save(self, student: str) -> str | None:
         """Save the marks; return why that was not possible."""
@@ -262,7 +264,7 @@ def _stands_for(job: Job) -> str:
     modules = sorted(path for path in library.rglob("*.py") if "explorers" not in path.parts)
     return digest(
         job.secret,
-        repr((job.limits, job.preload)),
+        repr((job.limits, job.preload, job.user == UNSAFE)),
         job.course.source(job.assignment).read_bytes(),
         *(path.name.encode() + b"\0" + path.read_bytes() for path in [*private, *modules]),
     )

@@ -173,4 +173,5 @@ def _last_run(course: Course, assignment: str) -> str:
     if not events:
         return "never"
     ended = "ended" if events[0]["event"] == "end" else "has not ended; its last line was written"
-    return f"{ended} {events[0]['time'][:19].replace('T', ' ')} UTC"
+    how = "" if events[0].get("sandbox", True) else ", WITHOUT A SANDBOX"
+    return f"{ended} {events[0]['time'][:19].replace('T', ' ')} UTC{how}"

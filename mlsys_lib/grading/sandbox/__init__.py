@@ -5,8 +5,10 @@ from mlsys_lib.grading.sandbox.library import library_without
 from mlsys_lib.grading.sandbox.limits import Limits
 from mlsys_lib.grading.sandbox.requirements import NoSandboxError, require_sandbox
 from mlsys_lib.grading.sandbox.session import Outcome, Sandbox
+from mlsys_lib.grading.sandbox.unprotected import UNSAFE
 
 __all__ = [
+    "UNSAFE",
     "Function",
     "Limits",
     "NoSandboxError",

@@ -27,7 +27,7 @@ _SITE = "/site"
 _SYSTEM = ("/usr/bin", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec",
            "/usr/share/zoneinfo", "/etc/ld.so.cache", "/proc/cpuinfo", "/proc/meminfo")  # fmt: skip
 _OF_PYTHON = ("bin", "lib", "lib64")
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "HOME": "/tmp", "TMPDIR": "/tmp", "USER": "student", "LOGNAME": "student", "LANG": "C.UTF-8",
     "PATH": "/usr/bin:/bin", "PYTHONHASHSEED": "0", "MPLBACKEND": "Agg",
     "MPLCONFIGDIR": "/tmp/matplotlib", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
@@ -102,7 +102,7 @@ def _masks(mounts: Sequence[_Mount]) -> list[str]:
 
 def _arguments(mounts: Sequence[_Mount], limits: Limits) -> list[str]:
     arguments = ["--clearenv"]
-    for name, value in _ENVIRONMENT.items():
+    for name, value in ENVIRONMENT.items():
         arguments += ["--setenv", name, value]
     for path in _SYSTEM:
         arguments += ["--ro-bind-try", path, path]
@@ -193,7 +193,8 @@ class Namespace:
         command = [
             *_wrapped(user, mounts),
             *("bwrap", *_ISOLATION, "--args", str(pipes[0]), "--seccomp", str(pipes[1])),
-            *("--info-fd", str(info_inside), "--", *_python(control.fileno(), limits)),
+            *("--info-fd", str(info_inside), "--"),
+            *python_command(control.fileno(), limits, [LIBRARY, _SITE]),
         ]
         fds = [*pipes, info_inside, control.fileno()]
         try:
@@ -243,10 +244,11 @@ class Namespace:
             raise RuntimeError(f"processes of the sandbox still ran after {_END_S:g} s")
 
 
-def _python(control: int, limits: Limits) -> list[str]:
+def python_command(control: int, limits: Limits, paths: Sequence[str]) -> list[str]:
+    """Return the command that starts a nursery, whose modules lie in `paths`."""
     executable = Path(sys.base_prefix).resolve() / "bin" / f"python3.{sys.version_info.minor}"
     start = (
-        f"import sys; sys.path[:0] = [{LIBRARY!r}, {_SITE!r}]; "
+        f"import sys; sys.path[:0] = {list(paths)!r}; "
         "from mlsys_lib.grading.sandbox.inside.nursery import main; "
         f"main({control}, {limits.memory_bytes}, {limits.disk_bytes}, {limits.processes})"
     )

@@ -54,7 +54,7 @@ class Sandbox:
     preload : sequence of str
         Modules that are imported once, before the first worker.
     user : str, optional
-        The user to run as; needed, and allowed, for root only.
+        The user to run as; needed, and allowed, for root only. `UNSAFE` means no sandbox.
 
     Raises
     ------

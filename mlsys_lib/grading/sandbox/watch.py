@@ -67,6 +67,9 @@ class Watch(threading.Thread):
     limit_bytes : int
     kill : callable
         Called once, when too much is used.
+    counts_kernel : bool
+        Whether the process has a network and a /tmp of its own, so that what the kernel keeps there
+        is the student's.
 
     Attributes
     ----------
@@ -74,9 +77,16 @@ class Watch(threading.Thread):
         Set before `kill` is called.
     """
 
-    def __init__(self, init: int, limit_bytes: int, kill: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        init: int,
+        limit_bytes: int,
+        kill: Callable[[], None],
+        *,
+        counts_kernel: bool = True,
+    ) -> None:
         super().__init__(daemon=True)
-        self._init = init
+        self._kernels = init if counts_kernel else None
         self.fault: StudentFault | None = None
         self._kill = kill
         self._stopped = threading.Event()
@@ -103,7 +113,7 @@ class Watch(threading.Thread):
 
     def _problem(self) -> str:
         self._find()
-        used = self._used_bytes() + _kernel_bytes(self._init)
+        used = self._used_bytes() + _kernel_bytes(self._kernels)
         if used > self._limit_bytes:
             return f"used {used >> 20} MiB of {self._limit_bytes >> 20} MiB"
         if available_bytes() < self._floor_bytes:
@@ -134,8 +144,10 @@ class Watch(threading.Thread):
         return resident - self._shared_bytes
 
 
-def _kernel_bytes(init: int) -> int:
+def _kernel_bytes(init: int | None) -> int:
     """Return about what the kernel holds for the files in /tmp and the sockets of a namespace."""
+    if init is None:
+        return 0
     words = _read(init, "net/sockstat").split()  # "sockets: used 3 …"
     sockets = int(words[2]) if len(words) > 2 else 0
     try:
