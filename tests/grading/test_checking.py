@@ -231,7 +231,7 @@ def test_under_the_grader_a_students_fault_passes_through():
 
 def test_an_answer_of_another_type_fails_and_does_not_end_the_check(capsys):
     for answer in (lambda log: None, lambda log: {"rounds": np.int64(3)}, lambda log: [1, 2, 3]):
-        assert "0 of 2 public tests passed" in report(capsys, "read_a_timeline", answer, "ada")
+        assert "0 of 4 public tests passed" in report(capsys, "read_a_timeline", answer, "ada")
 
 
 def test_nbgraders_own_autograder_is_refused_and_its_validate_button_sees_a_failure(monkeypatch):

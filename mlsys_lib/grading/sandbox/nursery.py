@@ -146,8 +146,8 @@ class Nursery:
     def close(self) -> None:
         """Kill everything inside, wait until it is gone, and close all descriptors."""
         self._watch.stop()
+        self._namespace.kill()  # before the nursery hears that it may go: it knows its workers
         self._control.close()
-        self._namespace.kill()
         for link in self._links:
             link.close()
         self._links.clear()

@@ -121,6 +121,9 @@ def test_processes_left_behind_end_with_the_sandbox(
     leave = f"import subprocess; subprocess.Popen({command.split()!r}, start_new_session=True)"
     with Sandbox(filtered_library, user=sandbox_user) as brief:
         assert brief.run_cell(leave, "leave").status == "graded"
+        deadline_s = time.monotonic() + 10  # a process that has just begun shows no command line
+        while len(outside(command)) != 1 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
         assert len(outside(command)) == 1
     assert outside(command) == []
 

@@ -1,6 +1,7 @@
 """`--unsafe-no-sandbox`: the same marks for code that does not resist, and everybody is told."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,10 +15,10 @@ from mlsys_lib.grading.course import Course
 from mlsys_lib.grading.faults import StudentFault
 from mlsys_lib.grading.grade import grade
 from mlsys_lib.grading.sandbox import UNSAFE, Limits, Sandbox, library_without
-from mlsys_lib.grading.sandbox.unprotected import _descendants
 from mlsys_lib.grading.status import status
 from tests.grading.small_course import ASSIGNMENT, RIGHT, WRONG, answer, make_course, submit
 
+ROOT = Path(__file__).resolve().parents[3]
 LIMITS = Limits(cell_s=1.0, submission_s=60.0, memory_bytes=2**28)
 RING = """
 def total(comm, x):
@@ -29,6 +30,18 @@ def total(comm, x):
         out += arrived
     return out
 """
+
+
+def running(folder: Path) -> list[str]:
+    """The processes of this computer, zombies aside, whose command line names `folder`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if str(folder / "library").encode() in path.read_bytes():
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found
 
 
 @pytest.fixture
@@ -66,16 +79,30 @@ def test_what_is_withheld_is_not_there(bare: Sandbox) -> None:
     ids=["loop", "exit", "memory", "children"],
 )  # fmt: skip
 def test_faults_end_alike_and_leave_nobody_running(
-    bare: Sandbox, source: str, expected: str
+    bare: Sandbox, tmp_path: Path, source: str, expected: str
 ) -> None:
+    assert running(tmp_path) == []
     assert bare.run_cell(source, "cell").status == expected
     bare.close()
-    deadline_s = time.monotonic() + 5
-    while _descendants(os.getpid()) and time.monotonic() < deadline_s:
-        time.sleep(0.05)
-    mine = [Path(f"/proc/{p}/cmdline").read_bytes() for p in _descendants(os.getpid())]
-    assert not [line for line in mine if b"inside.nursery" in line]
+    assert running(tmp_path) == []
     assert bare.run_cell("x = 1", "next").status == "graded"
+
+
+def test_a_grader_that_is_killed_leaves_nobody_running(tmp_path: Path) -> None:
+    code = f"""
+import os, signal, threading
+from pathlib import Path
+from mlsys_lib.grading.sandbox import UNSAFE, Sandbox, library_without
+box = Sandbox(library_without([], Path({str(tmp_path / "library")!r})), user=UNSAFE)
+threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGKILL)).start()
+box.run_cell("while True: pass", "loop")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    deadline_s = time.monotonic() + 5
+    while running(tmp_path) and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    assert running(tmp_path) == []
 
 
 def test_its_folder_goes_with_it(bare: Sandbox) -> None:

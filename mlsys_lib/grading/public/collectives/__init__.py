@@ -44,6 +44,11 @@ def reading_has_its_names(read_timeline: Answer, student: str) -> None:
     )
 
 
+def _reading(got: Any, name: str) -> Any:
+    """Return the reading of that name; what has none is shown by the first test."""
+    return got.get(name) if type(got) is dict else None
+
+
 def _type_name(value: Any) -> str:
     """Return the name of a type; NumPy's whole numbers are whole numbers."""
     return "int" if isinstance(value, np.integer) else type(value).__name__
@@ -54,7 +59,7 @@ def reading_counts_rounds(read_timeline: Answer, student: str) -> None:
     rng, remark = own_variant(student, "read_a_timeline")
     log = run_log(rng)
     expect_equal(
-        read_timeline(log)["rounds"],
+        _reading(read_timeline(log), "rounds"),
         reading_of(log)["rounds"],
         given=f"your log of {len(log)} messages",
         hint=f"{remark}Messages that start together are one round.",
@@ -64,7 +69,7 @@ def reading_counts_rounds(read_timeline: Answer, student: str) -> None:
 def reading_finds_the_busiest(read_timeline: Answer, student: str) -> None:
     """Name the rank that sent most bytes, among five messages."""
     expect_equal(
-        read_timeline(list(FIVE))["busiest"],
+        _reading(read_timeline(list(FIVE)), "busiest"),
         reading_of(FIVE)["busiest"],
         given=f"the log {FIVE}; busiest",
         hint="Add up kilobytes and not messages, and count them for who sends.",
@@ -74,7 +79,7 @@ def reading_finds_the_busiest(read_timeline: Answer, student: str) -> None:
 def reading_finds_idle_time(read_timeline: Answer, student: str) -> None:
     """Count the idle time of rank 0, in the same five."""
     expect_equal(
-        read_timeline(list(FIVE))["idle_ms"],
+        _reading(read_timeline(list(FIVE)), "idle_ms"),
         reading_of(FIVE)["idle_ms"],
         given=f"the log {FIVE}; idle_ms",
         hint="A millisecond in which rank 0 sends and receives is one busy millisecond. And rank "

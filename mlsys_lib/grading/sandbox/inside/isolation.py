@@ -1,13 +1,19 @@
-"""The second filter, for a worker that is a simulated rank: installed without any library."""
+"""What a worker asks of the kernel: to end with its nursery, and for a rank the second filter."""
 
 import ctypes
+import signal
 
-_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _MODE_FILTER = 1, 22, 2
 _INSTRUCTION_BYTES = 8
 
 
 class _Program(ctypes.Structure):
     _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the one that forked it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def install_filter(program: bytes) -> None:

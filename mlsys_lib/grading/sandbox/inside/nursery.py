@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mlsys_lib.grading.plain import decode, encode
-from mlsys_lib.grading.sandbox.inside.isolation import install_filter
+from mlsys_lib.grading.sandbox.inside.isolation import end_with_parent, install_filter
 from mlsys_lib.grading.sandbox.inside.worker import Worker
 
 _PACKET_BYTES = 2**16
@@ -119,6 +119,7 @@ class Nursery:
 def _become_worker(fds: list[int], rank_filter: bytes) -> None:
     """Serve as a worker, in a session of its own, with no descriptor but the worker's."""
     try:
+        end_with_parent()
         os.setsid()
         connection, output = fds
         os.dup2(output, 1)
