@@ -22,7 +22,7 @@ TOPICS = {
 STANDALONE = {"catalog", "run"}
 FLOORS = FOUNDATION | TOPICS | {"plots", "explorers", "grading"} | STANDALONE
 # A topic that builds on another one of the syllabus: (importer, imported).
-TOPICS_THAT_BUILD_ON_OTHERS: set[tuple[str, str]] = set()
+TOPICS_THAT_BUILD_ON_OTHERS = {("distributed_trees", "collectives")}
 ONLY_HERE = {
     "matplotlib": {"plots"},
     "ipywidgets": {"explorers"},

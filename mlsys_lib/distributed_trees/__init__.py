@@ -1,0 +1,36 @@
+"""Distributed trees: the same tree, whether rows or columns lie on many machines.
+
+`histogram_tree` and `exact_tree` grow on one machine, and are the oracles. `planet` partitions rows
+and sends histograms; `yggdrasil` partitions columns and sends a bit for each row. `cost` says what
+either sends.
+"""
+
+from mlsys_lib.distributed_trees.bins import Bins, exact_bins
+from mlsys_lib.distributed_trees.criterion import Criterion, Entropy, Gini, Newton, Variance
+from mlsys_lib.distributed_trees.exact_sums import on_grid, steps
+from mlsys_lib.distributed_trees.exact_tree import grow_exact_tree
+from mlsys_lib.distributed_trees.histogram_tree import grow_histogram_tree
+from mlsys_lib.distributed_trees.planet import common_bins, common_grid, planet_tree
+from mlsys_lib.distributed_trees.sketch import QuantileSketch
+from mlsys_lib.distributed_trees.tree import Tree
+from mlsys_lib.distributed_trees.yggdrasil import yggdrasil_tree
+
+__all__ = [
+    "Bins",
+    "Criterion",
+    "Entropy",
+    "Gini",
+    "Newton",
+    "QuantileSketch",
+    "Tree",
+    "Variance",
+    "common_bins",
+    "common_grid",
+    "exact_bins",
+    "grow_exact_tree",
+    "grow_histogram_tree",
+    "on_grid",
+    "planet_tree",
+    "steps",
+    "yggdrasil_tree",
+]

@@ -1,0 +1,112 @@
+"""What growing a tree sends, as closed forms, in bytes; the tests hold each to the ledger.
+
+n rows, k features, B codes of a feature, c statistics, m ranks, D levels of splits. Words and bits
+are never mixed: a word here is 8 bytes.
+
+The sheet has O(2^D B k m) for PLANET and O(2^D m + D n m) for Yggdrasil. The first counts words. In
+the second, 2^D m counts words and D n m counts *bits*. So PLANET is the cheaper one if
+
+    (2^D - 1) B k c  <  (2^D - 1) (4 + c) + D n / 64,
+
+which is 2^D against D n, and not "small D / n".
+"""
+
+import math
+from collections.abc import Sequence
+
+from mlsys_lib.core.validate import integer, positive_int
+
+WORD_BYTES = 8
+
+
+def planet_bytes(
+    nodes: Sequence[int], num_features: int, num_slots: int, width: int, world_size: int
+) -> int:
+    """Return the bytes that all ranks together send for histograms, by ring all-reduce.
+
+    Parameters
+    ----------
+    nodes : sequence of int
+        Nodes counted in each level; `full_levels` gives those of a tree that is full.
+    num_features, num_slots, width : int
+        k, B and c.
+    world_size : int
+        m.
+
+    Notes
+    -----
+    A ring sends each number 2 (m - 1) times in all.
+    """
+    positive_int("world_size", world_size)
+    words = sum(nodes) * num_features * num_slots * width
+    return 2 * (world_size - 1) * words * WORD_BYTES
+
+
+def yggdrasil_bytes(
+    nodes: Sequence[int], rows_by_owner: Sequence[Sequence[int]], width: int, world_size: int
+) -> int:
+    """Return the bytes that all ranks together send.
+
+    Parameters
+    ----------
+    nodes : sequence of int
+        Nodes that are tried in each level.
+    rows_by_owner : sequence of sequences of int
+        For each level, and each rank that owns a winning column there: rows of the nodes that it
+        splits. Together they are at most n.
+    width : int
+        c.
+    world_size : int
+        m.
+    """
+    positive_int("world_size", world_size)
+    cuts = world_size * (world_size - 1) * sum(nodes) * (4 + width) * WORD_BYTES
+    bits = sum(math.ceil(rows / 8) for level in rows_by_owner for rows in level)
+    return cuts + (world_size - 1) * bits
+
+
+def full_levels(max_depth: int, *, subtract: bool) -> list[int]:
+    """Return the nodes that are counted in each level of a full tree.
+
+    >>> full_levels(4, subtract=False), full_levels(4, subtract=True)
+    ([1, 2, 4, 8], [1, 1, 2, 4])
+    """
+    integer("max_depth", max_depth, 0)
+    return [2**d // (2 if subtract and d else 1) for d in range(max_depth)]
+
+
+def crossover_depth(
+    num_rows: int,
+    num_features: int,
+    num_slots: int,
+    *,
+    width: int = 1,
+    cut_words: int = 1,
+    word_bits: int = 32,
+    limit: int = 60,
+) -> int | None:
+    """Return the first depth at which PLANET sends more than Yggdrasil; None up to `limit`.
+
+    Counted as papers do: each rank sends its histograms, and its cuts, once, and hears each row's
+    bit once a level; nothing is subtracted. So m drops out.
+
+    Parameters
+    ----------
+    num_rows, num_features, num_slots, width : int
+        n, k, B and c.
+    cut_words : int
+        Words that tell of a cut.
+    word_bits : int
+        Bits in a word. 1 charges a row's bit as a whole word, as one does who confuses the two.
+
+    Examples
+    --------
+    >>> crossover_depth(10**6, 100, 32), crossover_depth(10**6, 100, 32, word_bits=1)
+    (6, 12)
+    """
+    for depth in range(1, limit + 1):
+        planet_words = (2**depth - 1) * num_slots * num_features * width
+        yggdrasil_words = (2**depth - 1) * cut_words + depth * num_rows / word_bits
+        if planet_words > yggdrasil_words:
+            return depth
+    return None

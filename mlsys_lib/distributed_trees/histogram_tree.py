@@ -1,0 +1,162 @@
+"""A tree from histograms, one level at a time: on one machine, or on many.
+
+All that a level needs of the rows is a histogram for each of its nodes. `combine` adds up what the
+machines have; on one machine it does nothing. So PLANET and its serial oracle are the same lines.
+
+The histogram of a node is the sum of its children's. So only the lighter child of each pair is
+counted, and sent; its sibling is what is left of the parent (*sibling subtraction*).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mlsys_lib.core.validate import integer, non_negative
+from mlsys_lib.distributed_trees.bins import Bins
+from mlsys_lib.distributed_trees.criterion import Criterion
+from mlsys_lib.distributed_trees.splits import Splits, best_splits
+from mlsys_lib.distributed_trees.tree import LEAF, Tree
+
+MAX_DEPTH = 30
+Combine = Callable[[np.ndarray], np.ndarray]
+
+
+def grow_histogram_tree(
+    codes: np.ndarray,
+    stats: np.ndarray,
+    bins: Bins,
+    criterion: Criterion,
+    max_depth: int,
+    *,
+    min_weight: float = 1.0,
+    subtract: bool = True,
+    combine: Combine = lambda histograms: histograms,
+) -> Tree:
+    """Grow a tree to `max_depth` levels of splits.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n, k), unsigned
+        This machine's rows, as `Bins.encode` gives them; n may be 0.
+    stats : ndarray of shape (n, c)
+        Their statistics, on a common grid (`exact_sums`) if there is more than one machine.
+    bins : Bins
+        The same on every machine.
+    max_depth : int
+        Levels of splits, D; 0 gives a single leaf.
+    min_weight : float
+        Either side of a split must weigh at least this.
+    subtract : bool
+        Whether siblings are subtracted; the tree is the same.
+    combine : callable
+        Adds up the histograms of all machines, shape (nodes, k, B, c); called once a level.
+
+    Notes
+    -----
+    With no node finished early, `combine` adds (2^D - 1) k B c numbers in all, and about half of
+    that, 2^(D - 1) k B c, with sibling subtraction.
+    """
+    integer("max_depth", max_depth, 0, MAX_DEPTH)
+    non_negative("min_weight", min_weight)
+    growing = _Growing(bins, criterion)
+    slot = np.zeros(len(codes), np.int64)  # of the level's nodes; -1 once a row is in a leaf
+    level = np.array([growing.add(0)])
+    histograms = combine(count(codes, stats, slot, 1, bins.num_slots))
+    growing.stats[0] = histograms[0, 0].sum(axis=0)
+    for depth in range(1, max_depth + 1):
+        splits = best_splits(histograms, criterion, bins.categorical, min_weight)
+        chosen = np.flatnonzero(np.isfinite(splits.gain))
+        if not chosen.size:
+            break
+        pairs = [growing.split(level[i], splits, i, depth) for i in chosen]
+        slot = _route(codes, slot, splits, chosen)
+        level = np.array(pairs).ravel()
+        if depth < max_depth:
+            weights = criterion.weight(np.array([growing.stats[node] for node in level]))
+            lighter = np.arange(0, len(level), 2) + (weights[1::2] < weights[::2])
+            counted = lighter if subtract else np.arange(len(level))
+            parents = histograms[chosen]
+            histograms = np.empty((len(level), *histograms.shape[1:]))
+            place = np.full(len(level) + 1, -1)
+            place[counted] = np.arange(len(counted))
+            own = count(codes, stats, place[slot], len(counted), bins.num_slots)
+            histograms[counted] = combine(own)
+            if subtract:
+                histograms[lighter ^ 1] = parents - histograms[lighter]
+    return growing.tree()
+
+
+def count(
+    codes: np.ndarray, stats: np.ndarray, slot: np.ndarray, num_nodes: int, num_slots: int
+) -> np.ndarray:
+    """Return the statistics by node, feature and code: shape (num_nodes, k, B, c).
+
+    Parameters
+    ----------
+    slot : ndarray of shape (n,), int64
+        The node of each row; rows of -1 count nowhere.
+    """
+    rows = np.flatnonzero(slot >= 0)
+    if len(rows) == len(slot):
+        codes_here, stats_here, base = codes, stats, slot * num_slots
+    else:
+        codes_here, stats_here, base = codes[rows], stats[rows], slot[rows] * num_slots
+    columns = np.ascontiguousarray(stats_here.T)
+    histograms = np.empty((codes.shape[1], stats.shape[1], num_nodes * num_slots))
+    for f in range(codes.shape[1]):
+        cell = base + codes_here[:, f]
+        for j, column in enumerate(columns):
+            histograms[f, j] = np.bincount(cell, column, num_nodes * num_slots)
+    shape = (*histograms.shape[:2], num_nodes, num_slots)
+    return np.ascontiguousarray(histograms.reshape(shape).transpose(2, 0, 3, 1))
+
+
+def _route(codes: np.ndarray, slot: np.ndarray, splits: Splits, chosen: np.ndarray) -> np.ndarray:
+    """Return each row's slot in the next level: 2 j or 2 j + 1 below the j-th that was split."""
+    place = np.full(len(splits.gain) + 1, -1)  # the last entry serves slot -1
+    place[chosen] = np.arange(len(chosen))
+    parent = place[slot]
+    code = codes[np.arange(len(codes)), splits.feature[slot]]
+    goes_right = ~splits.goes_left[slot, code]
+    return np.where(parent >= 0, 2 * parent + goes_right, -1)
+
+
+@dataclass
+class _Growing:
+    """The nodes so far, in the order in which they were made."""
+
+    bins: Bins
+    criterion: Criterion
+    stats: list[np.ndarray] = field(default_factory=list)
+    _rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, depth: int, stats: np.ndarray | None = None) -> int:
+        leaf = {"feature": LEAF, "threshold": 0.0, "categories": np.empty(0), "missing_left": True}
+        self._rows.append({**leaf, "left": LEAF, "right": LEAF, "gain": 0.0, "depth": depth})
+        self.stats.append(np.zeros(self.criterion.width) if stats is None else stats)
+        return len(self._rows) - 1
+
+    def split(self, node: int, splits: Splits, i: np.intp, depth: int) -> tuple[int, int]:
+        """Make the i-th split at `node`; return its children."""
+        feature, edges = int(splits.feature[i]), self.bins.edges[splits.feature[i]]
+        left = self.add(depth, splits.left[i])
+        right = self.add(depth, self.stats[node] - splits.left[i])
+        asked: dict[str, Any]
+        if self.bins.categorical[feature]:
+            chosen = splits.goes_left[i, : len(edges)]
+            asked = {"threshold": np.nan, "categories": edges[chosen]}
+        else:
+            cut = splits.cut[i]  # past the last edge: every number goes left, what is missing not
+            asked = {"threshold": edges[cut] if cut < len(edges) else np.inf}
+        self._rows[node] |= asked | {"feature": feature, "left": left, "right": right}
+        self._rows[node] |= {"gain": splits.gain[i], "missing_left": bool(splits.goes_left[i, -1])}
+        return left, right
+
+    def tree(self) -> Tree:
+        stats = np.array(self.stats)
+        columns = {name: [row[name] for row in self._rows] for name in self._rows[0]}
+        categories = tuple(columns.pop("categories"))
+        arrays = {name: np.array(values) for name, values in columns.items()}
+        return Tree(**arrays, categories=categories, stats=stats, value=self.criterion.value(stats))

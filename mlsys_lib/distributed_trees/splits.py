@@ -1,0 +1,107 @@
+"""The best split of each node, from histograms of sufficient statistics.
+
+One rule decides ties, on every machine alike: the largest gain; among equal ones the lowest
+feature; then the lowest cut; then missing values to the left. A split of what is missing from what
+is not has two spellings; the one with missing values to the right counts.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mlsys_lib.distributed_trees.criterion import Criterion
+
+_NOISE = 1e-12  # of the parent's score: what rounding alone may seem to gain
+
+
+@dataclass(frozen=True)
+class Splits:
+    """One split for each node of a level.
+
+    Attributes
+    ----------
+    gain : ndarray of shape (nodes,)
+        What the split gains; -inf where none is allowed, or none gains anything.
+    feature : ndarray of shape (nodes,), int64
+    goes_left : ndarray of shape (nodes, B), bool
+        For each code whether its rows go left; the last code is missing.
+    left : ndarray of shape (nodes, c)
+        Statistics of the rows that go left.
+    cut : ndarray of shape (nodes,), int64
+        Codes up to this one go left; meaningless for categories.
+    """
+
+    gain: np.ndarray
+    feature: np.ndarray
+    goes_left: np.ndarray
+    left: np.ndarray
+    cut: np.ndarray
+
+
+def best_splits(
+    histograms: np.ndarray,
+    criterion: Criterion,
+    categorical: np.ndarray,
+    min_weight: float,
+) -> Splits:
+    """Find the best split of each node.
+
+    Parameters
+    ----------
+    histograms : ndarray of shape (nodes, k, B, c)
+        Statistics by node, feature and code; the last code is missing.
+    criterion : Criterion
+    categorical : ndarray of shape (k,), bool
+        Features whose codes have no order: they are sorted by `criterion.order`, and then cut.
+    min_weight : float
+        Either side must weigh at least this.
+    """
+    found = [_best(h, criterion, categorical, min_weight) for h in histograms]
+    gain, feature, goes_left, left, cut = zip(*found, strict=True)
+    return Splits(
+        np.array(gain), np.array(feature), np.array(goes_left), np.array(left), np.array(cut)
+    )
+
+
+def _best(
+    histogram: np.ndarray, criterion: Criterion, categorical: np.ndarray, min_weight: float
+) -> tuple[float, int, np.ndarray, np.ndarray, int]:
+    present, missing = histogram[:, :-1], histogram[:, -1:]
+    order = np.tile(np.arange(present.shape[1]), (len(present), 1))
+    for f in np.flatnonzero(categorical):
+        key = criterion.order(present[f])
+        empty = criterion.weight(present[f]) <= 0  # never seen here: these go right
+        order[f] = np.lexsort((key, empty))
+        present = np.where(
+            (np.arange(len(present)) == f)[:, None, None], present[:, order[f]], present
+        )
+    up_to = np.cumsum(present, axis=1)
+    left = np.stack([up_to + missing, up_to], axis=2)  # (k, cuts, missing left or right, c)
+    whole = histogram[0].sum(axis=0)
+    gain = gains(left, whole, criterion, min_weight)
+    gain[..., 0][criterion.weight(up_to) <= 0] = -np.inf  # only what is missing goes left
+    feature, cut, right = (int(i) for i in np.unravel_index(np.argmax(gain), gain.shape))
+    goes_left = np.zeros(histogram.shape[1], bool)
+    goes_left[order[feature, : cut + 1]] = True
+    goes_left[-1] = right == 0
+    return float(gain[feature, cut, right]), feature, goes_left, left[feature, cut, right], cut
+
+
+def gains(
+    left: np.ndarray, whole: np.ndarray, criterion: Criterion, min_weight: float
+) -> np.ndarray:
+    """Return what each way to part `whole` gains, -inf where it is no split worth making.
+
+    Parameters
+    ----------
+    left : ndarray of shape (…, c)
+        Statistics of the left side.
+    whole : ndarray that broadcasts to it
+        Statistics of both sides.
+    """
+    right = whole - left
+    parent = criterion.score(whole)
+    gain = criterion.score(left) + criterion.score(right) - parent
+    lightest = max(min_weight, np.finfo(float).tiny)
+    allowed = (criterion.weight(left) >= lightest) & (criterion.weight(right) >= lightest)
+    return np.where(allowed & (gain > _NOISE * np.abs(parent)), gain, -np.inf)

@@ -1,0 +1,114 @@
+"""Yggdrasil: columns are partitioned, and one bit for each row travels.
+
+Abuzaid, Bradley, Liang, Feng, Yang, Zaharia & Talwalkar, "Yggdrasil: an optimized system for
+training deep decision trees at scale", NeurIPS 2016.
+
+A rank has all rows of some columns, so it scores their cuts alone and exactly, without bins. Ranks
+tell each other the best cut of each node, a few numbers. The rank that owns the winning column then
+tells which of the node's rows go left: one bit each. In the paper a master gathers the cuts; here
+an all-gather tells everybody. Their columns are also compressed; ours are sorted and not
+compressed.
+"""
+
+import numpy as np
+
+from mlsys_lib.collectives import ring_all_gather, tree_broadcast
+from mlsys_lib.comm import Communicator
+from mlsys_lib.core.validate import integer, non_negative
+from mlsys_lib.distributed_trees.criterion import Criterion
+from mlsys_lib.distributed_trees.exact_tree import Cuts, GrowingTree, SortedColumns
+from mlsys_lib.distributed_trees.histogram_tree import MAX_DEPTH
+from mlsys_lib.distributed_trees.tree import Tree
+
+
+def yggdrasil_tree(
+    comm: Communicator,
+    X: np.ndarray,
+    stats: np.ndarray,
+    features: np.ndarray,
+    criterion: Criterion,
+    max_depth: int,
+    *,
+    min_weight: float = 1.0,
+) -> Tree:
+    """Grow a tree on columns that lie on all ranks.
+
+    Parameters
+    ----------
+    comm : Communicator
+    X : ndarray of shape (n, k_r)
+        This rank's columns of all rows; k_r may be 0. NaN is missing.
+    stats : ndarray of shape (n, c)
+        All rows' statistics, the same on every rank, on a grid (`exact_sums`).
+    features : ndarray of shape (k_r,), int64
+        What these columns are called; no two ranks have the same.
+    criterion, max_depth, min_weight
+        As in `grow_exact_tree`.
+
+    Returns
+    -------
+    Tree
+        On every rank the same, and the same as `grow_exact_tree` grows from all columns.
+
+    Notes
+    -----
+    See `yggdrasil_cost`: for each level an all-gather of 4 + c numbers a node, and a broadcast of
+    one bit for each row from each rank that owns a winning column.
+    """
+    integer("max_depth", max_depth, 0, MAX_DEPTH)
+    non_negative("min_weight", min_weight)
+    columns = SortedColumns(X, stats, np.asarray(features, np.int64))
+    growing = GrowingTree(criterion, [stats.sum(axis=0)])
+    slot, level = np.zeros(len(stats), np.int64), [0]
+    for depth in range(1, max_depth + 1):
+        whole = np.array([growing.stats[node] for node in level])
+        cuts, owner = _best_of_all(comm, columns.best(slot, whole, criterion, min_weight))
+        chosen = np.flatnonzero(np.isfinite(cuts.gain))
+        if not chosen.size:
+            break
+        slot = _exchange_bits(comm, columns, cuts, owner, slot, chosen)
+        level = [child for i in chosen for child in growing.split(level[i], cuts, i, depth)]
+    return growing.tree()
+
+
+def _best_of_all(comm: Communicator, own: Cuts) -> tuple[Cuts, np.ndarray]:
+    """Return each node's best cut over all ranks, and the rank that owns its column."""
+    sent = np.column_stack([own.gain, own.feature, own.threshold, own.missing_left, own.left])
+    gathered = ring_all_gather(comm, sent)
+    best = _from_array(gathered[0])
+    for rank in range(1, comm.world_size):
+        best = best.better(_from_array(gathered[rank]))
+    owns = gathered[:, :, 1] == best.feature
+    return best, np.argmax(owns, axis=0)
+
+
+def _from_array(sent: np.ndarray) -> Cuts:
+    return Cuts(sent[:, 0], sent[:, 1], sent[:, 2], sent[:, 3] > 0, sent[:, 4:])
+
+
+def _exchange_bits(
+    comm: Communicator,
+    columns: SortedColumns,
+    cuts: Cuts,
+    owner: np.ndarray,
+    slot: np.ndarray,
+    chosen: np.ndarray,
+) -> np.ndarray:
+    """Return each row's node in the next level; the owners of winning columns know it."""
+    next_slot = np.full(len(slot), -1)
+    place = np.full(len(cuts.gain), -1)
+    place[chosen] = np.arange(len(chosen))
+    for rank in np.unique(owner[chosen]):
+        is_its = np.zeros(len(cuts.gain) + 1, bool)  # the last entry serves slot -1
+        is_its[chosen[owner[chosen] == rank]] = True
+        rows = np.flatnonzero(is_its[slot])
+        bits = np.zeros(len(rows), bool)
+        if comm.rank == rank:
+            for i in np.flatnonzero(is_its):
+                asked = (int(cuts.feature[i]), float(cuts.threshold[i]), bool(cuts.missing_left[i]))
+                here = slot[rows] == i
+                bits[here] = columns.goes_left(*asked)[rows[here]]
+        packed = tree_broadcast(comm, np.packbits(bits), root=int(rank))
+        goes_left = np.unpackbits(packed, count=len(rows)).astype(bool)
+        next_slot[rows] = 2 * place[slot[rows]] + ~goes_left
+    return next_slot

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from mlsys_lib.distributed_trees import Entropy, Gini, Newton, Variance
+from tests.distributed_trees.problems import CRITERIA, problem
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_statistics_of_a_union_are_the_sum_and_any_order_gives_the_same_bits(name):
+    p = problem(name, 500, weighted=True)
+    rng = np.random.default_rng(1)
+    whole = p.stats.sum(axis=0)
+    for _ in range(20):
+        parts = np.array_split(p.stats[rng.permutation(500)], int(rng.integers(1, 60)))
+        sums = [part.sum(axis=0) for part in parts]
+        total = sums[0]
+        for one in sums[1:]:
+            total = total + one
+        assert np.array_equal(total, whole)
+        assert np.array_equal(sum(reversed(sums[1:]), sums[0]), whole)
+
+
+def test_variance_gain_is_the_squared_error_that_goes_away():
+    y = np.array([1.0, 2.0, 7.0, 9.0, 4.0])
+    weight = np.array([1.0, 2.0, 1.0, 0.5, 3.0])
+    c = Variance()
+    stats = c.encode(y, weight)
+
+    def error(rows):
+        mean = np.average(y[rows], weights=weight[rows])
+        return (weight[rows] * (y[rows] - mean) ** 2).sum()
+
+    left, right, both = [0, 1], [2, 3, 4], [0, 1, 2, 3, 4]
+    score = [float(c.score(stats[rows].sum(axis=0))) for rows in (left, right, both)]
+    assert score[0] + score[1] - score[2] == pytest.approx(error(both) - error(left) - error(right))
+    assert c.value(stats.sum(axis=0))[0] == pytest.approx(np.average(y, weights=weight))
+
+
+@pytest.mark.parametrize(
+    ("criterion", "impurity"),
+    [
+        (Gini(3), lambda p: 1 - (p * p).sum()),
+        (Entropy(3), lambda p: -(p[p > 0] * np.log2(p[p > 0])).sum()),
+    ],
+    ids=["gini", "entropy"],
+)
+def test_class_scores_are_the_weighted_impurity_up_to_the_sign(criterion, impurity):
+    counts = np.array([[3.0, 1.0, 0.0], [0.0, 5.0, 2.0]])
+    weights = counts.sum(axis=1)
+    loss = sum(
+        w * impurity(c / w)
+        for c, w in zip([*counts, counts.sum(0)], [*weights, weights.sum()], strict=True)
+    )
+    loss -= 2 * weights.sum() * impurity(counts.sum(0) / weights.sum())
+    gain = criterion.score(counts).sum() - criterion.score(counts.sum(axis=0))
+    assert gain == pytest.approx(-loss)
+
+
+def test_newton_is_the_best_step_of_a_quadratic():
+    c = Newton(l2=2.0)
+    stats = c.encode(np.array([[3.0, 1.0], [-1.0, 2.0]]), np.ones(2)).sum(axis=0)
+    step = float(c.value(stats)[0])
+    loss = [2.0 * s + 0.5 * (3.0 + 2.0) * s * s for s in (step - 1e-3, step, step + 1e-3)]
+    assert loss[1] == min(loss)
+    assert float(c.score(stats)) == pytest.approx(-loss[1])
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_no_rows_score_nothing(name):
+    empty = np.zeros((2, CRITERIA[name].width))
+    assert CRITERIA[name].score(empty).tolist() == [0.0, 0.0]
+    assert np.isfinite(CRITERIA[name].value(empty)).all()

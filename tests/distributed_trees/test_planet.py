@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from mlsys_lib.collectives import ALL_REDUCES
+from mlsys_lib.comm import PerRank, simulate
+from mlsys_lib.distributed_trees import (
+    QuantileSketch,
+    common_bins,
+    common_grid,
+    exact_bins,
+    grow_histogram_tree,
+    planet_tree,
+)
+from mlsys_lib.distributed_trees.cost import full_levels, planet_bytes
+from tests.conftest import Machine
+from tests.distributed_trees.problems import CRITERIA, exact, problem
+
+DEPTH = 3
+
+
+def shards(num_rows: int, world_size: int, seed: int = 0) -> list[np.ndarray]:
+    """Rows dealt out at random, some ranks with many and some with none."""
+    rng = np.random.default_rng(seed)
+    return np.split(rng.permutation(num_rows), np.sort(rng.integers(0, num_rows, world_size - 1)))
+
+
+@pytest.mark.parametrize("subtract", [True, False])
+def test_it_is_the_serial_tree_however_rows_are_dealt_out(machine: Machine, subtract: bool) -> None:
+    p = problem("variance", 50, missing=0.1)  # fewer rows than the largest world has ranks
+    bins = exact_bins(p.X, 8)
+    codes = bins.encode(p.X)
+    serial = grow_histogram_tree(codes, p.stats, bins, p.criterion, DEPTH)
+    parts = shards(50, machine.world_size)
+    own = [PerRank([table[rows] for rows in parts]) for table in (codes, p.stats)]
+    run = machine.run(planet_tree, *own, bins, p.criterion, DEPTH, subtract=subtract)
+    assert all(tree.same_as(serial) for tree in run.results)
+    assert serial.num_nodes == 2 ** (DEPTH + 1) - 1
+    levels = full_levels(DEPTH, subtract=subtract)
+    form = planet_bytes(levels, p.X.shape[1], bins.num_slots, 3, machine.world_size)
+    assert run.ledger.total_bytes == form
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_it_is_the_serial_tree_for_every_criterion_and_every_all_reduce(name: str) -> None:
+    p = problem(name, 300, missing=0.1, weighted=True)
+    bins = exact_bins(p.X, 12)
+    codes = bins.encode(p.X)
+    serial = grow_histogram_tree(codes, p.stats, bins, p.criterion, 5)
+    for seed, all_reduce in enumerate(ALL_REDUCES.values()):
+        own = [
+            PerRank([table[rows] for rows in shards(300, 5, seed)]) for table in (codes, p.stats)
+        ]
+        run = simulate(planet_tree, 5, *own, bins, p.criterion, 5, all_reduce=all_reduce)
+        assert all(tree.same_as(serial) for tree in run.results)
+
+
+def test_all_ranks_round_to_the_grid_of_all_rows(machine: Machine) -> None:
+    p = problem("variance", 40)
+    raw = p.criterion.encode(p.y, p.weight)
+    parts = shards(40, machine.world_size)
+    run = machine.run(common_grid, PerRank([raw[rows] for rows in parts]))
+    for mine, rows in zip(run.results, parts, strict=True):
+        assert np.array_equal(mine, exact(raw)[rows])
+
+
+def test_without_the_grid_shards_can_part_the_trees() -> None:
+    """The planted mistake: plain floating sums. Some sharding finds another tree."""
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 2, (400, 1)).astype(float)
+    X = np.hstack([x, 1 - x])  # two features that part the rows alike: a tie
+    p = problem("variance")
+    raw = p.criterion.encode(rng.normal(size=400), np.ones(400))
+    bins = exact_bins(X, 2)
+    codes = bins.encode(X)
+    different = {True: 0, False: 0}
+    for on_grid in (True, False):
+        stats = exact(raw) if on_grid else raw
+        serial = grow_histogram_tree(codes, stats, bins, p.criterion, 2)
+        for seed in range(20):
+            own = [
+                PerRank([table[rows] for rows in shards(400, 3, seed)]) for table in (codes, stats)
+            ]
+            run = simulate(planet_tree, 3, *own, bins, p.criterion, 2)
+            different[on_grid] += not run.results[0].same_as(serial)
+    assert different[True] == 0 < different[False]
+
+
+def test_common_bins_are_the_same_on_all_ranks_and_as_good_as_the_sketch_says(
+    machine: Machine,
+) -> None:
+    X = np.random.default_rng(0).normal(size=(3000, 2))
+    X[::7, 1] = np.nan
+    parts = shards(3000, machine.world_size)
+    run = machine.run(common_bins, PerRank([X[rows] for rows in parts]), 10, capacity=64)
+    first = run.results[0]
+    for other in run.results[1:]:
+        assert all(map(np.array_equal, first.edges, other.edges))
+    for f in range(2):
+        column = np.sort(X[~np.isnan(X[:, f]), f])
+        sketch = QuantileSketch(64)
+        for rows in parts:
+            sketch.merge(QuantileSketch(64).add(X[rows, f]))
+        shares = np.searchsorted(column, first.edges[f])
+        wanted = np.arange(1, 10) / 10 * len(column)
+        kept = 2 ** len(sketch._levels)  # an edge lies between two kept values
+        assert np.abs(shares - wanted).max() <= sketch.rank_error + kept
