@@ -20,13 +20,7 @@ import numpy as np
 
 
 class Criterion(Protocol):
-    """How statistics are made, and what they are worth.
-
-    Attributes
-    ----------
-    width : int
-        Statistics in a row, c.
-    """
+    """How statistics are made, and what they are worth."""
 
     @property
     def width(self) -> int:
