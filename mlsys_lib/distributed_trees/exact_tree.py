@@ -117,11 +117,14 @@ class SortedColumns:
         node, values = node[cuts], values[cuts]
         up_to = sums[cuts + 1] - sums[starts[node]]
         missing = (whole - present)[node]
-        left = np.stack([up_to + missing, up_to], axis=1)  # missing left, missing right
+        left = up_to[:, None]
+        if len(rows) < np.count_nonzero(slot >= 0):  # missing left, missing right
+            left = np.stack([up_to + missing, up_to], axis=1)
+        sides = left.shape[1]
         gain = gains(left, whole[node][:, None], criterion, min_weight)
         gain[is_last[cuts] | (criterion.weight(up_to) <= 0), 0] = -np.inf  # see `splits`
-        best, which = _first_of_the_largest(gain.ravel(), np.repeat(node, 2), nodes)
-        cut, right = which // 2, which % 2
+        best, which = _first_of_the_largest(gain.ravel(), np.repeat(node, sides), nodes)
+        cut, right = which // sides, which % sides
         middle = values[cut] + (next_value[cuts][cut] - values[cut]) / 2
         threshold = np.where(is_last[cuts][cut], np.inf, middle)
         return Cuts(
