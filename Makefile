@@ -11,7 +11,7 @@ export PYTHON TORCH PIP_EXTRA
 export PYTHONNOUSERSITE := 1
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV CONDA_PREFIX
 PY := .venv/bin/python
-SANDBOX_USER := $(shell [ "$$(id -u)" -ne 0 ] || echo --sandbox-user nobody)
+SANDBOX_USER = $(shell [ "$$(id -u)" -ne 0 ] || echo --sandbox-user nobody)
 
 .PHONY: environment book serve lab test check bench resolve clean
 .DEFAULT_GOAL := book

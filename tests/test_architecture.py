@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import fnmatch
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,18 @@ ONLY_HERE = {
     "ipywidgets": {"explorers"},
     "torch.distributed": {"comm"},
 }
+
+
+def test_pytest_looks_into_every_folder_of_tests(pytestconfig: pytest.Config) -> None:
+    """By default it passes over folders called build, and nobody notices."""
+    folders = {
+        folder
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for folder in path.relative_to(ROOT).parent.parts
+    }
+    patterns = pytestconfig.getini("norecursedirs")
+    assert {"build", "tests", "proof"} <= folders
+    assert not [f for f in folders for pattern in patterns if fnmatch.fnmatch(f, pattern)]
 
 
 def sources() -> list[Path]:
