@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _as_one_rank(options: argparse.Namespace, call: tuple[str, str, int, int]) -> int:
     """Be the rank that torchrun says this process is."""
-    from mlsys_lib.comm.torch_backend import from_environment  # imports torch
+    from mlsys_lib.comm.torch_group import from_environment  # imports torch
 
     with from_environment(options.timeout) as transport:
         comm = Communicator(transport)

@@ -5,7 +5,6 @@ that says so; gloo itself would end the process. The ledger counts what the algo
 these headers. ``checked=False`` leaves them out.
 """
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,7 +23,6 @@ from mlsys_lib.comm.communicator import Request
 from mlsys_lib.comm.errors import LostRankError, MessageError
 
 HEADER_BYTES = 128
-_FileStore: Any = dist.FileStore  # type: ignore[attr-defined]
 
 
 class _Channel:
@@ -263,72 +261,3 @@ def _check_fits(sent: str, out: np.ndarray, channel: _Channel) -> None:
             f"rank {channel.src} sent {sent}, rank {channel.dst} receives into {describe(out)} "
             f"(tag {channel.tag}): dtype and shape must agree"
         )
-
-
-@contextmanager
-def process_group(
-    rank: int, world_size: int, store: str, timeout_s: float, checked: bool
-) -> Iterator[TorchTransport]:
-    """Meet the other ranks through the file `store`; leave the group whatever happens."""
-    dist.init_process_group(
-        "gloo",
-        store=_FileStore(store, world_size),
-        rank=rank,
-        world_size=world_size,
-        timeout=timedelta(seconds=timeout_s),
-    )
-    try:
-        dist.barrier()
-        yield TorchTransport(timeout_s, checked)
-    finally:
-        dist.destroy_process_group()
-
-
-class NeverEndedError(LostRankError):
-    """The reporting rank had finished; others had not, or had gone."""
-
-    had_finished = True
-
-
-def wait_for_the_end(rank: int) -> None:
-    """Stay until all have finished: somebody may still receive from `rank`."""
-    try:
-        dist.barrier()
-    except RuntimeError as error:
-        raise NeverEndedError(f"rank {rank} had finished, another rank had not") from error
-
-
-def is_loss(error: Exception) -> bool:
-    """Return whether `error` came of another rank's failure, not of this one's."""
-    return isinstance(error, LostRankError | dist.DistError)
-
-
-@contextmanager
-def from_environment(timeout_s: float = 60.0, checked: bool = True) -> Iterator[TorchTransport]:
-    """Join the group that torchrun describes in RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT."""
-    missing = [
-        name
-        for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-        if name not in os.environ
-    ]
-    if missing:
-        raise ValueError(
-            f"{', '.join(missing)} must be in the environment: start this with "
-            "torchrun … -m mlsys_lib.run"
-        )
-    port = os.environ["MASTER_PORT"]
-    try:
-        dist.init_process_group("gloo", timeout=timedelta(seconds=timeout_s))
-    except dist.DistNetworkError as error:
-        if "EADDRINUSE" not in str(error):
-            raise
-        raise LostRankError(
-            f"MASTER_PORT must be free: port {port} is in use; choose another, or let torchrun "
-            "choose (--rdzv-endpoint=localhost:0)"
-        ) from None
-    try:
-        transport = TorchTransport(timeout_s, checked)
-        yield transport
-        wait_for_the_end(transport.rank)
-    finally:
-        dist.destroy_process_group()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from mlsys_lib.comm.communicator import Communicator
-from mlsys_lib.comm.torch_backend import is_loss, process_group, wait_for_the_end
+from mlsys_lib.comm.torch_group import is_loss, process_group, wait_for_the_end
 
 
 def main(address: str, rank: int) -> None:

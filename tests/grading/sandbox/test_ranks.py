@@ -305,7 +305,7 @@ def test_ranks_that_never_end_are_a_timeout(
 @pytest.fixture(scope="module")
 def gloo(filtered_library: Path, sandbox_user: str | None):
     limits = Limits(cell_s=30.0, submission_s=600.0, message_bytes=2**22)
-    preload = ("numpy", "torch", "mlsys_lib.comm.torch_backend")
+    preload = ("numpy", "torch", "mlsys_lib.comm.torch_group")
     with Sandbox(filtered_library, limits=limits, preload=preload, user=sandbox_user) as shared:
         shared.run_cell(BODIES, "bodies")
         yield shared

@@ -27,7 +27,7 @@ def run_on_gloo(
     call: Call,
 ) -> tuple[Any, list[Any]]:
     """Return what `function` returns as one rank of a gloo group, and the rank's log."""
-    from mlsys_lib.comm.torch_backend import process_group, wait_for_the_end
+    from mlsys_lib.comm.torch_group import process_group, wait_for_the_end
 
     args, kwargs = call
     with process_group(rank, world_size, store, timeout_s, checked=True) as transport:
