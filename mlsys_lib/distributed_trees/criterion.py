@@ -89,7 +89,15 @@ class _Classes:
         return self.num_classes
 
     def encode(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Return each row's weight in the column of its class."""
+        """Return each row's weight in the column of its class.
+
+        Raises
+        ------
+        ValueError
+            If a label is not in 0 … num_classes - 1.
+        """
+        if len(y) and not (0 <= y.min() and y.max() < self.num_classes):
+            raise ValueError(f"y must be in 0…{self.num_classes - 1}, got {y.min()}…{y.max()}")
         stats = np.zeros((len(y), self.num_classes))
         stats[np.arange(len(y)), y] = weight
         return stats

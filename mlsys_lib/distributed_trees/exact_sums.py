@@ -26,7 +26,14 @@ def steps(largest: np.ndarray, num_rows: int) -> np.ndarray:
     -------
     ndarray of shape (c,)
         Powers of two.
+
+    Raises
+    ------
+    ValueError
+        If a statistic is NaN or infinite: a target or a weight was.
     """
+    if not np.isfinite(largest).all():
+        raise ValueError(f"stats must be finite, got {largest.tolist()} as their largest")
     _, exponent = np.frexp(largest * max(1, num_rows))  # below 2**exponent
     return np.asarray(np.ldexp(1.0, exponent - _BITS))
 

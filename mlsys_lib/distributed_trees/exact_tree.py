@@ -67,6 +67,8 @@ class SortedColumns:
     """
 
     def __init__(self, X: np.ndarray, stats: np.ndarray, features: np.ndarray) -> None:
+        if len(X) != len(stats):
+            raise ValueError(f"stats must have a row for each of {len(X)}, got {len(stats)}")
         self.X = np.asfortranarray(X, dtype=np.float64)
         self.features = features
         self._stats = stats

@@ -60,6 +60,10 @@ def grow_histogram_tree(
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
     non_negative("min_weight", min_weight)
+    if codes.shape[1] == 0:
+        raise ValueError(f"codes must have at least one column, got shape {codes.shape}")
+    if len(codes) != len(stats):
+        raise ValueError(f"stats must have a row for each of {len(codes)}, got {len(stats)}")
     growing = _Growing(bins, criterion)
     slot = np.zeros(len(codes), np.int64)  # of the level's nodes; -1 once a row is in a leaf
     level = np.array([growing.add(0)])
@@ -74,17 +78,14 @@ def grow_histogram_tree(
         slot = _route(codes, slot, splits, chosen)
         level = np.array(pairs).ravel()
         if depth < max_depth:
-            weights = criterion.weight(np.array([growing.stats[node] for node in level]))
-            lighter = np.arange(0, len(level), 2) + (weights[1::2] < weights[::2])
-            counted = lighter if subtract else np.arange(len(level))
-            parents = histograms[chosen]
-            histograms = np.empty((len(level), *histograms.shape[1:]))
-            place = np.full(len(level) + 1, -1)
-            place[counted] = np.arange(len(counted))
-            own = count(codes, stats, place[slot], len(counted), bins.num_slots)
-            histograms[counted] = combine(own)
+            own = _lighter(growing, level) if subtract else np.arange(len(level))
+            place = np.full(len(level) + 1, -1)  # the last entry serves slot -1
+            place[own] = np.arange(len(own))
+            counted = combine(count(codes, stats, place[slot], len(own), bins.num_slots))
+            parents, histograms = histograms[chosen], np.empty((len(level), *counted.shape[1:]))
+            histograms[own] = counted
             if subtract:
-                histograms[lighter ^ 1] = parents - histograms[lighter]
+                histograms[own ^ 1] = parents - counted
     return growing.tree()
 
 
@@ -111,6 +112,12 @@ def count(
             histograms[f, j] = np.bincount(cell, column, num_nodes * num_slots)
     shape = (*histograms.shape[:2], num_nodes, num_slots)
     return np.ascontiguousarray(histograms.reshape(shape).transpose(2, 0, 3, 1))
+
+
+def _lighter(growing: "_Growing", level: np.ndarray) -> np.ndarray:
+    """Return the place in `level` of the lighter child of each pair; of equal ones the left."""
+    weight = growing.criterion.weight(np.array([growing.stats[node] for node in level]))
+    return np.arange(0, len(level), 2) + (weight[1::2] < weight[::2])
 
 
 def _route(codes: np.ndarray, slot: np.ndarray, splits: Splits, chosen: np.ndarray) -> np.ndarray:

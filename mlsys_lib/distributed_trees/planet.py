@@ -62,7 +62,7 @@ def planet_tree(
 
     Notes
     -----
-    See `planet_cost`: one all-reduce a level, of k B c numbers for each node that is counted.
+    See `planet_bytes`: one all-reduce a level, of k B c numbers for each node that is counted.
     """
     return grow_histogram_tree(
         codes,
@@ -83,11 +83,17 @@ def common_grid(comm: Communicator, stats: np.ndarray) -> np.ndarray:
     ----------
     stats : ndarray of shape (n_r, c)
 
+    Raises
+    ------
+    ValueError
+        If a statistic is NaN or infinite; before any message.
+
     Notes
     -----
     Two all-reduces, of c numbers and of one.
     """
     largest = np.abs(stats).max(axis=0, initial=0.0)
+    steps(largest, len(stats))
     num_rows = ring_all_reduce(comm, np.array([float(len(stats))]))
     step = steps(ring_all_reduce(comm, largest, op="max"), int(num_rows[0]))
     return on_grid(stats, step)

@@ -52,7 +52,7 @@ def yggdrasil_tree(
 
     Notes
     -----
-    See `yggdrasil_cost`: for each level an all-gather of 4 + c numbers a node, and a broadcast of
+    See `yggdrasil_bytes`: for each level an all-gather of 4 + c numbers a node, and a broadcast of
     one bit for each row from each rank that owns a winning column.
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)

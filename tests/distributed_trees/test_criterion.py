@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mlsys_lib.distributed_trees import Entropy, Gini, Newton, Variance
+from mlsys_lib.distributed_trees import Entropy, Gini, Newton, Variance, steps
 from tests.distributed_trees.problems import CRITERIA, problem
 
 
@@ -70,3 +70,17 @@ def test_no_rows_score_nothing(name):
     empty = np.zeros((2, CRITERIA[name].width))
     assert CRITERIA[name].score(empty).tolist() == [0.0, 0.0]
     assert np.isfinite(CRITERIA[name].value(empty)).all()
+
+
+def test_a_label_that_is_no_class_is_refused():
+    for y in ([0, 3], [-1, 1]):
+        with pytest.raises(ValueError, match=r"y must be in 0…2, got"):
+            Gini(3).encode(np.array(y), np.ones(2))
+    assert Gini(3).encode(np.empty(0, int), np.empty(0)).shape == (0, 3)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_targets_that_are_no_numbers_are_refused_on_the_way_to_the_grid(bad):
+    stats = Variance().encode(np.array([1.0, bad]), np.ones(2))
+    with pytest.raises(ValueError, match="stats must be finite"):
+        steps(np.abs(stats).max(axis=0), 2)

@@ -59,3 +59,36 @@ def test_no_rows_give_one_leaf_of_nothing():
     bins = exact_bins(p.X, 4)
     tree = grow_histogram_tree(bins.encode(p.X[:0]), p.stats[:0], bins, p.criterion, 3)
     assert tree.num_nodes == 1 and tree.value.tolist() == [[0.0]]
+
+
+def test_rows_and_statistics_that_do_not_match_are_refused():
+    p = problem("variance", 10)
+    bins = exact_bins(p.X, 4)
+    with pytest.raises(ValueError, match="stats must have a row for each of 10, got 9"):
+        grow_histogram_tree(bins.encode(p.X), p.stats[:9], bins, p.criterion, 3)
+    with pytest.raises(ValueError, match="stats must have a row for each of 10, got 9"):
+        grow_exact_tree(p.X, p.stats[:9], p.criterion, 3)
+
+
+def test_a_table_without_columns_is_refused():
+    p = problem("variance", 10)
+    bins = exact_bins(p.X[:, :0], 4)
+    with pytest.raises(ValueError, match=r"at least one column, got shape \(10, 0\)"):
+        grow_histogram_tree(bins.encode(p.X[:, :0]), p.stats, bins, p.criterion, 3)
+
+
+def test_the_lighter_child_is_the_one_that_is_counted():
+    p = problem("variance", 300, weighted=True)
+    bins = exact_bins(p.X, 8)
+    counted = []
+
+    def combine(histograms):
+        counted.append(p.criterion.weight(histograms[:, 0].sum(axis=1)))
+        return histograms
+
+    tree = grow_histogram_tree(bins.encode(p.X), p.stats, bins, p.criterion, 4, combine=combine)
+    weight = p.criterion.weight(tree.stats)
+    for depth, own in enumerate(counted[1:]):
+        parents = np.flatnonzero((tree.depth == depth) & (tree.left >= 0))
+        lighter = np.minimum(weight[tree.left[parents]], weight[tree.right[parents]])
+        assert own.tolist() == lighter.tolist()

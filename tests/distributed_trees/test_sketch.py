@@ -76,3 +76,9 @@ def test_bad_input_is_refused():
         QuantileSketch(1)
     with pytest.raises(ValueError, match="capacity must be 8 to merge, got 4"):
         QuantileSketch(8).merge(QuantileSketch(4))
+
+
+def test_odd_and_even_values_take_turns_so_that_errors_cancel():
+    sketch = QuantileSketch(2).add(np.arange(4.0)).add(np.arange(4.0, 8.0))
+    values, weights = sketch.weighted_values()
+    assert (values.tolist(), weights.tolist()) == ([0, 5], [4, 4])  # without turns: 0 and 4
