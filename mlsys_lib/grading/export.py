@@ -147,9 +147,8 @@ class Moodle(_OneAssignment):
                 "Moodle knows nobody here: run `mlsys-grade collect` with Moodle's own names, or "
                 "with the assignment's grading worksheet as --roster"
             )
-        if unknown:
-            for student in unknown:
-                self.say(f"Moodle will pass over {student}: no participant number")
+        for student in unknown:
+            self.say(f"Moodle will pass over {student}: no participant number")
         yield [
             "Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade",
             "Grade can be changed", "Last modified (submission)", "Last modified (grade)",

@@ -82,15 +82,15 @@ def _descendants(init: int) -> list[int]:
 
 def _running_threads() -> int:
     """Return how many threads this user has: the kernel's limit counts them all."""
-    mine = [entry for entry in _PROC.iterdir() if entry.name.isdigit() and _is_mine(entry)]
-    return sum(len(list((process / "task").iterdir())) for process in mine if process.exists())
+    return sum(_own_threads(entry) for entry in _PROC.iterdir() if entry.name.isdigit())
 
 
-def _is_mine(process: Path) -> bool:
+def _own_threads(process: Path) -> int:
     try:
-        return process.stat().st_uid == os.getuid()
+        is_own = process.stat().st_uid == os.getuid()
+        return len(list((process / "task").iterdir())) if is_own else 0
     except OSError:  # it has ended meanwhile
-        return False
+        return 0
 
 
 def _kill(pid: int) -> None:
