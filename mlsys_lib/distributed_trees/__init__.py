@@ -13,6 +13,7 @@ from mlsys_lib.distributed_trees.histogram_tree import grow_histogram_tree
 from mlsys_lib.distributed_trees.planet import common_bins, common_grid, planet_tree
 from mlsys_lib.distributed_trees.sketch import QuantileSketch
 from mlsys_lib.distributed_trees.tree import Tree
+from mlsys_lib.distributed_trees.voting import voting_tree
 from mlsys_lib.distributed_trees.yggdrasil import yggdrasil_tree
 
 __all__ = [
@@ -32,5 +33,6 @@ __all__ = [
     "on_grid",
     "planet_tree",
     "steps",
+    "voting_tree",
     "yggdrasil_tree",
 ]

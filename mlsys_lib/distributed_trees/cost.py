@@ -42,6 +42,66 @@ def planet_bytes(
     return 2 * (world_size - 1) * words * WORD_BYTES
 
 
+def reduce_scatter_bytes(
+    nodes: Sequence[int],
+    tried: Sequence[int],
+    num_features: int,
+    num_slots: int,
+    width: int,
+    world_size: int,
+) -> int:
+    """Return the bytes that all ranks together send when histograms are reduce-scattered.
+
+    Parameters
+    ----------
+    nodes : sequence of int
+        Nodes counted in each level.
+    tried : sequence of int
+        Nodes that are tried in each level: with sibling subtraction about twice as many.
+    num_features, num_slots, width, world_size : int
+        k, B, c and m.
+
+    Notes
+    -----
+    Each number of a histogram travels m - 1 times, k rounded up to a multiple of m. Then each rank
+    tells all others its best split of each node, and at the start its total.
+    """
+    positive_int("world_size", world_size)
+    shared = -(-num_features // world_size) * world_size
+    words = sum(nodes) * shared * num_slots * width + 2 * width
+    split_bytes = (3 + width) * WORD_BYTES + math.ceil(num_slots / 8)
+    return (world_size - 1) * (words * WORD_BYTES + world_size * sum(tried) * split_bytes)
+
+
+def voting_bytes(
+    tried: Sequence[int],
+    elected: Sequence[int],
+    top_k: int,
+    num_slots: int,
+    width: int,
+    world_size: int,
+) -> int:
+    """Return the bytes that all ranks together send in voting parallel.
+
+    Parameters
+    ----------
+    tried : sequence of int
+        Nodes that are tried in each level.
+    elected : sequence of int
+        Features elected in each level, over its nodes: at most 2 `top_k` a node.
+    top_k, num_slots, width, world_size : int
+        Votes of a rank at a node, B, c and m.
+
+    Notes
+    -----
+    The features are not in it, k may grow.
+    """
+    positive_int("world_size", world_size)
+    votes = world_size * sum(tried) * top_k
+    words = sum(elected) * num_slots * width + width
+    return (world_size - 1) * (votes + 2 * words) * WORD_BYTES
+
+
 def yggdrasil_bytes(
     nodes: Sequence[int], rows_by_owner: Sequence[Sequence[int]], width: int, world_size: int
 ) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from mlsys_lib.core.validate import integer, non_negative
 from mlsys_lib.distributed_trees.criterion import Criterion
 from mlsys_lib.distributed_trees.histogram_tree import MAX_DEPTH
-from mlsys_lib.distributed_trees.splits import gains
+from mlsys_lib.distributed_trees.splits import better, gains
 from mlsys_lib.distributed_trees.tree import LEAF, Tree
 
 
@@ -39,18 +39,6 @@ class Cuts:
     threshold: np.ndarray
     missing_left: np.ndarray
     left: np.ndarray
-
-    def better(self, other: "Cuts") -> "Cuts":
-        """Return the better of two for each node; of equal ones the lower feature."""
-        first = (other.gain > self.gain) | (
-            (other.gain == self.gain) & (other.feature < self.feature)
-        )
-        return Cuts(
-            *(
-                np.where(first[:, None] if mine.ndim == 2 else first, theirs, mine)
-                for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
-            )
-        )
 
 
 class SortedColumns:
@@ -92,7 +80,7 @@ class SortedColumns:
         found = _no_cuts(whole)
         for at in range(len(self.features)):
             self._part(at, slot)
-            found = found.better(self._best_of(at, slot, whole, criterion, min_weight))
+            found = better(found, self._best_of(at, slot, whole, criterion, min_weight))
         return found
 
     def _part(self, at: int, slot: np.ndarray) -> None:

@@ -1,13 +1,13 @@
 """A tree from histograms, one level at a time: on one machine, or on many.
 
-All that a level needs of the rows is a histogram for each of its nodes. `combine` adds up what the
-machines have; on one machine it does nothing. So PLANET and its serial oracle are the same lines.
+All that a level needs of the rows is a histogram for each of its nodes. `combine` says how those of
+several machines become one; on one machine it does nothing. So PLANET and its serial oracle are the
+same lines.
 
 The histogram of a node is the sum of its children's. So only the lighter child of each pair is
 counted, and sent; its sibling is what is left of the parent (*sibling subtraction*).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from mlsys_lib.core.validate import integer, non_negative
 from mlsys_lib.distributed_trees.bins import Bins
+from mlsys_lib.distributed_trees.combine import Alone, Combine
 from mlsys_lib.distributed_trees.criterion import Criterion
-from mlsys_lib.distributed_trees.splits import Splits, best_splits
+from mlsys_lib.distributed_trees.splits import Splits
 from mlsys_lib.distributed_trees.tree import LEAF, Tree
 
 MAX_DEPTH = 30
-Combine = Callable[[np.ndarray], np.ndarray]
 
 
 def grow_histogram_tree(
@@ -32,7 +32,7 @@ def grow_histogram_tree(
     *,
     min_weight: float = 1.0,
     subtract: bool = True,
-    combine: Combine = lambda histograms: histograms,
+    combine: Combine | None = None,
 ) -> Tree:
     """Grow a tree to `max_depth` levels of splits.
 
@@ -50,13 +50,13 @@ def grow_histogram_tree(
         Either side of a split must weigh at least this.
     subtract : bool
         Whether siblings are subtracted; the tree is the same.
-    combine : callable
-        Adds up the histograms of all machines, shape (nodes, k, B, c); called once a level.
+    combine : Combine, optional
+        How several machines grow one tree; by default there is one.
 
     Notes
     -----
-    With no node finished early, `combine` adds (2^D - 1) k B c numbers in all, and about half of
-    that, 2^(D - 1) k B c, with sibling subtraction.
+    With no node finished early, (2^D - 1) k B c numbers are counted in all, and about half of that,
+    2^(D - 1) k B c, with sibling subtraction.
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
     non_negative("min_weight", min_weight)
@@ -64,13 +64,14 @@ def grow_histogram_tree(
         raise ValueError(f"codes must have at least one column, got shape {codes.shape}")
     if len(codes) != len(stats):
         raise ValueError(f"stats must have a row for each of {len(codes)}, got {len(stats)}")
+    combine = combine or Alone()
     growing = _Growing(bins, criterion)
     slot = np.zeros(len(codes), np.int64)  # of the level's nodes; -1 once a row is in a leaf
     level = np.array([growing.add(0)])
-    histograms = combine(count(codes, stats, slot, 1, bins.num_slots))
-    growing.stats[0] = histograms[0, 0].sum(axis=0)
+    histograms = combine.sums(count(codes, stats, slot, 1, bins.num_slots))
+    growing.stats[0] = combine.total(stats.sum(axis=0), histograms)
     for depth in range(1, max_depth + 1):
-        splits = best_splits(histograms, criterion, bins.categorical, min_weight)
+        splits = combine.splits(histograms, criterion, bins.categorical, min_weight)
         chosen = np.flatnonzero(np.isfinite(splits.gain))
         if not chosen.size:
             break
@@ -81,7 +82,7 @@ def grow_histogram_tree(
             own = _lighter(growing, level) if subtract else np.arange(len(level))
             place = np.full(len(level) + 1, -1)  # the last entry serves slot -1
             place[own] = np.arange(len(own))
-            counted = combine(count(codes, stats, place[slot], len(own), bins.num_slots))
+            counted = combine.sums(count(codes, stats, place[slot], len(own), bins.num_slots))
             parents, histograms = histograms[chosen], np.empty((len(level), *counted.shape[1:]))
             histograms[own] = counted
             if subtract:

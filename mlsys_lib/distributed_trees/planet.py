@@ -3,14 +3,13 @@
 Panda, Herbach, Basu & Bayardo, "PLANET: massively parallel learning of tree ensembles with
 MapReduce", PVLDB 2(2), 2009, doi:10.14778/1687553.1687569.
 
-Each rank counts the histograms of its own rows, an all-reduce adds them up, and every rank then
-finds the same splits and routes its rows by them. In the paper mappers send to reducers, and a
-controller picks the splits; here no rank is special. Small nodes, which the paper builds in memory
-on one machine, are grown like all others.
+Each rank counts the histograms of its own rows, an all-reduce or a reduce-scatter adds them up, and
+every rank then routes its rows by the same splits. No rank is special, and small nodes are grown
+like all others. `controller` has the paper's own form: mappers that send to reducers, a controller
+that picks the splits, and small nodes that are built in memory.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
@@ -18,13 +17,12 @@ from mlsys_lib.collectives import ring_all_gather, ring_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer
 from mlsys_lib.distributed_trees.bins import MAX_BINS, Bins, edges_of
+from mlsys_lib.distributed_trees.combine import ByAllReduce, Combine
 from mlsys_lib.distributed_trees.criterion import Criterion
 from mlsys_lib.distributed_trees.exact_sums import on_grid, steps
 from mlsys_lib.distributed_trees.histogram_tree import grow_histogram_tree
 from mlsys_lib.distributed_trees.sketch import QuantileSketch
 from mlsys_lib.distributed_trees.tree import Tree
-
-AllReduce = Callable[[Communicator, np.ndarray], np.ndarray]
 
 
 def planet_tree(
@@ -37,7 +35,7 @@ def planet_tree(
     *,
     min_weight: float = 1.0,
     subtract: bool = True,
-    all_reduce: AllReduce = ring_all_reduce,
+    combine: Callable[[Communicator], Combine] = ByAllReduce,
 ) -> Tree:
     """Grow a tree on rows that lie on all ranks.
 
@@ -52,8 +50,9 @@ def planet_tree(
         The same on every rank, such as `common_bins` gives.
     criterion, max_depth, min_weight, subtract
         As in `grow_histogram_tree`.
-    all_reduce : callable
-        How histograms are added up.
+    combine : callable
+        How histograms are added up: `ByAllReduce`, `ByReduceScatter`, or a function that makes one
+        of them from `comm`.
 
     Returns
     -------
@@ -62,7 +61,7 @@ def planet_tree(
 
     Notes
     -----
-    See `planet_bytes`: one all-reduce a level, of k B c numbers for each node that is counted.
+    See `planet_bytes`: once a level, k B c numbers for each node that is counted.
     """
     return grow_histogram_tree(
         codes,
@@ -72,7 +71,7 @@ def planet_tree(
         max_depth,
         min_weight=min_weight,
         subtract=subtract,
-        combine=partial(all_reduce, comm),
+        combine=combine(comm),
     )
 
 

@@ -6,6 +6,7 @@ is not has two spellings; the one with missing values to the right counts.
 """
 
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -37,6 +38,47 @@ class Splits:
     left: np.ndarray
     cut: np.ndarray
 
+    def to_bytes(self) -> np.ndarray:
+        """Return a row of 8 (3 + c) + ceil(B / 8) bytes for each node, to be sent."""
+        numbers = np.column_stack([self.gain, self.feature, self.cut, self.left])
+        return np.hstack([numbers.view(np.uint8), np.packbits(self.goes_left, axis=1)])
+
+    @classmethod
+    def from_bytes(cls, rows: np.ndarray, num_slots: int) -> "Splits":
+        """Return what `to_bytes` wrote, for B = `num_slots`."""
+        num_bytes = rows.shape[1] - (num_slots + 7) // 8
+        numbers = np.ascontiguousarray(rows[:, :num_bytes]).view(np.float64)
+        goes_left = np.unpackbits(rows[:, num_bytes:], axis=1, count=num_slots).astype(bool)
+        feature, cut = numbers[:, 1].astype(np.int64), numbers[:, 2].astype(np.int64)
+        return cls(numbers[:, 0], feature, goes_left, numbers[:, 3:], cut)
+
+
+class Chosen(Protocol):
+    """What `better` compares: arrays with a row for each node, a gain and a feature among them."""
+
+    @property
+    def gain(self) -> np.ndarray:
+        """Shape (nodes,)."""
+
+    @property
+    def feature(self) -> np.ndarray:
+        """Shape (nodes,)."""
+
+
+Choice = TypeVar("Choice", bound=Chosen)
+
+
+def better(one: Choice, other: Choice) -> Choice:
+    """Return the better of two for each node; of equal ones the lower feature."""
+    is_better = (other.gain > one.gain) | ((other.gain == one.gain) & (other.feature < one.feature))
+    fields = {
+        name: np.where(is_better[:, None] if mine.ndim == 2 else is_better, theirs, mine)
+        for name, mine, theirs in (
+            (name, mine, getattr(other, name)) for name, mine in vars(one).items()
+        )
+    }
+    return type(one)(**fields)
+
 
 def best_splits(
     histograms: np.ndarray,
@@ -56,16 +98,45 @@ def best_splits(
     min_weight : float
         Either side must weigh at least this.
     """
-    found = [_best(h, criterion, categorical, min_weight) for h in histograms]
-    gain, feature, goes_left, left, cut = zip(*found, strict=True)
+    return stack([best_split(h, criterion, categorical, min_weight) for h in histograms])
+
+
+Split = tuple[float, int, np.ndarray, np.ndarray, int]
+"""One row of `Splits`: gain, feature, goes_left, left, cut."""
+
+
+def stack(splits: list[Split]) -> Splits:
+    """Return the splits of several nodes as one `Splits`."""
+    gain, feature, goes_left, left, cut = zip(*splits, strict=True)
     return Splits(
         np.array(gain), np.array(feature), np.array(goes_left), np.array(left), np.array(cut)
     )
 
 
-def _best(
+def best_split(
     histogram: np.ndarray, criterion: Criterion, categorical: np.ndarray, min_weight: float
-) -> tuple[float, int, np.ndarray, np.ndarray, int]:
+) -> Split:
+    """Find the best split of one node from its histogram of shape (k, B, c)."""
+    gain, left, order = _candidates(histogram, criterion, categorical, min_weight)
+    feature, cut, right = (int(i) for i in np.unravel_index(np.argmax(gain), gain.shape))
+    goes_left = np.zeros(histogram.shape[1], bool)
+    goes_left[order[feature, : cut + 1]] = True
+    goes_left[-1] = right == 0
+    return float(gain[feature, cut, right]), feature, goes_left, left[feature, cut, right], cut
+
+
+def feature_gains(
+    histogram: np.ndarray, criterion: Criterion, categorical: np.ndarray, min_weight: float
+) -> np.ndarray:
+    """Return what the best split by each feature gains, shape (k,)."""
+    gain, _, _ = _candidates(histogram, criterion, categorical, min_weight)
+    return np.asarray(gain.max(axis=(1, 2)))
+
+
+def _candidates(
+    histogram: np.ndarray, criterion: Criterion, categorical: np.ndarray, min_weight: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return gain and left statistics by feature, cut and side of what is missing; the order."""
     present, missing = histogram[:, :-1], histogram[:, -1:]
     order = np.tile(np.arange(present.shape[1]), (len(present), 1))
     for f in np.flatnonzero(categorical):
@@ -80,11 +151,7 @@ def _best(
     whole = histogram[0].sum(axis=0)
     gain = gains(left, whole, criterion, min_weight)
     gain[..., 0][criterion.weight(up_to) <= 0] = -np.inf  # only what is missing goes left
-    feature, cut, right = (int(i) for i in np.unravel_index(np.argmax(gain), gain.shape))
-    goes_left = np.zeros(histogram.shape[1], bool)
-    goes_left[order[feature, : cut + 1]] = True
-    goes_left[-1] = right == 0
-    return float(gain[feature, cut, right]), feature, goes_left, left[feature, cut, right], cut
+    return gain, left, order
 
 
 def gains(

@@ -18,6 +18,7 @@ from mlsys_lib.core.validate import integer, non_negative
 from mlsys_lib.distributed_trees.criterion import Criterion
 from mlsys_lib.distributed_trees.exact_tree import Cuts, GrowingTree, SortedColumns
 from mlsys_lib.distributed_trees.histogram_tree import MAX_DEPTH
+from mlsys_lib.distributed_trees.splits import better
 from mlsys_lib.distributed_trees.tree import Tree
 
 
@@ -77,7 +78,7 @@ def _best_of_all(comm: Communicator, own: Cuts) -> tuple[Cuts, np.ndarray]:
     gathered = ring_all_gather(comm, sent)
     best = _from_array(gathered[0])
     for rank in range(1, comm.world_size):
-        best = best.better(_from_array(gathered[rank]))
+        best = better(best, _from_array(gathered[rank]))
     owns = gathered[:, :, 1] == best.feature
     return best, np.argmax(owns, axis=0)
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mlsys_lib.distributed_trees import exact_bins, grow_exact_tree, grow_histogram_tree
+from mlsys_lib.distributed_trees.combine import Alone
 from mlsys_lib.distributed_trees.histogram_tree import count
 from tests.distributed_trees.problems import CRITERIA, exact, problem
 
@@ -82,11 +83,12 @@ def test_the_lighter_child_is_the_one_that_is_counted():
     bins = exact_bins(p.X, 8)
     counted = []
 
-    def combine(histograms):
-        counted.append(p.criterion.weight(histograms[:, 0].sum(axis=1)))
-        return histograms
+    class Noting(Alone):
+        def sums(self, histograms):
+            counted.append(p.criterion.weight(histograms[:, 0].sum(axis=1)))
+            return histograms
 
-    tree = grow_histogram_tree(bins.encode(p.X), p.stats, bins, p.criterion, 4, combine=combine)
+    tree = grow_histogram_tree(bins.encode(p.X), p.stats, bins, p.criterion, 4, combine=Noting())
     weight = p.criterion.weight(tree.stats)
     for depth, own in enumerate(counted[1:]):
         parents = np.flatnonzero((tree.depth == depth) & (tree.left >= 0))

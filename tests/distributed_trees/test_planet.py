@@ -1,3 +1,5 @@
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,8 @@ from mlsys_lib.distributed_trees import (
     grow_histogram_tree,
     planet_tree,
 )
-from mlsys_lib.distributed_trees.cost import full_levels, planet_bytes
+from mlsys_lib.distributed_trees.combine import ByAllReduce, ByReduceScatter
+from mlsys_lib.distributed_trees.cost import full_levels, planet_bytes, reduce_scatter_bytes
 from tests.conftest import Machine
 from tests.distributed_trees.problems import CRITERIA, exact, problem
 
@@ -50,8 +53,46 @@ def test_it_is_the_serial_tree_for_every_criterion_and_every_all_reduce(name: st
         own = [
             PerRank([table[rows] for rows in shards(300, 5, seed)]) for table in (codes, p.stats)
         ]
-        run = simulate(planet_tree, 5, *own, bins, p.criterion, 5, all_reduce=all_reduce)
+        combine = partial(ByAllReduce, all_reduce=all_reduce)
+        run = simulate(planet_tree, 5, *own, bins, p.criterion, 5, combine=combine)
         assert all(tree.same_as(serial) for tree in run.results)
+
+
+def test_reduce_scatter_finds_the_same_tree_with_half_the_bytes(machine: Machine) -> None:
+    p = problem("variance", 50, missing=0.1)
+    bins = exact_bins(p.X, 8)
+    codes = bins.encode(p.X)
+    serial = grow_histogram_tree(codes, p.stats, bins, p.criterion, DEPTH)
+    parts = shards(50, machine.world_size)
+    own = [PerRank([table[rows] for rows in parts]) for table in (codes, p.stats)]
+    run = machine.run(planet_tree, *own, bins, p.criterion, DEPTH, combine=ByReduceScatter)
+    assert all(tree.same_as(serial) for tree in run.results)
+    counted, tried = (full_levels(DEPTH, subtract=subtract) for subtract in (True, False))
+    sizes = (p.X.shape[1], bins.num_slots, 3, machine.world_size)
+    assert run.ledger.total_bytes == reduce_scatter_bytes(counted, tried, *sizes)
+
+
+def test_of_many_features_reduce_scatter_sends_half_of_what_all_reduce_sends() -> None:
+    levels, tried = full_levels(6, subtract=True), full_levels(6, subtract=False)
+    half = reduce_scatter_bytes(levels, tried, 784, 256, 3, 4) / planet_bytes(
+        levels, 784, 256, 3, 4
+    )
+    assert 0.5 < half < 0.501
+
+
+@pytest.mark.parametrize("combine", [ByAllReduce, ByReduceScatter])
+def test_categories_are_cut_alike_on_all_ranks(combine) -> None:
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 9, 300).astype(float), rng.normal(size=300)])
+    p = problem("variance", 300)
+    stats = exact(p.criterion.encode(np.sin(40 * X[:, 0]) + X[:, 1], np.ones(300)))
+    bins = exact_bins(X, 8, categorical=[0])
+    codes = bins.encode(X)
+    serial = grow_histogram_tree(codes, stats, bins, p.criterion, 4)
+    own = [PerRank([table[rows] for rows in shards(300, 5)]) for table in (codes, stats)]
+    run = simulate(planet_tree, 5, *own, bins, p.criterion, 4, combine=combine)
+    assert all(tree.same_as(serial) for tree in run.results)
+    assert any(len(chosen) for chosen in serial.categories)
 
 
 def test_all_ranks_round_to_the_grid_of_all_rows(machine: Machine) -> None:
