@@ -6,6 +6,7 @@ either sends.
 """
 
 from mlsys_lib.distributed_trees.bins import Bins, exact_bins
+from mlsys_lib.distributed_trees.controller import controller_tree
 from mlsys_lib.distributed_trees.criterion import Criterion, Entropy, Gini, Newton, Variance
 from mlsys_lib.distributed_trees.exact_sums import on_grid, steps
 from mlsys_lib.distributed_trees.exact_tree import grow_exact_tree
@@ -27,6 +28,7 @@ __all__ = [
     "Variance",
     "common_bins",
     "common_grid",
+    "controller_tree",
     "exact_bins",
     "grow_exact_tree",
     "grow_histogram_tree",

@@ -15,6 +15,8 @@ import math
 from collections.abc import Sequence
 
 from mlsys_lib.core.validate import integer, positive_int
+from mlsys_lib.distributed_trees.controller import Job
+from mlsys_lib.distributed_trees.map_task import EXPAND, HEADER_WORDS
 
 WORD_BYTES = 8
 
@@ -100,6 +102,37 @@ def voting_bytes(
     votes = world_size * sum(tried) * top_k
     words = sum(elected) * num_slots * width + width
     return (world_size - 1) * (votes + 2 * words) * WORD_BYTES
+
+
+def controller_bytes(
+    jobs: Sequence[Job], num_features: int, num_slots: int, width: int, world_size: int
+) -> int:
+    """Return the bytes that the controller and its workers send, for jobs that were run.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Of a `ControllerTrace`: for each, how many nodes, tasks and losses there were, and how many
+        nodes the model had. Subtrees grown in memory are as large as they turn out to be.
+    num_features, num_slots, width, world_size : int
+        k, B, c and m.
+
+    Notes
+    -----
+    The histograms in it are num_blocks · k B c words for each node that is expanded: with one block
+    for each worker, the sheet's (2^D - 1) k B m c.
+    """
+    model_row = (6 + width) * WORD_BYTES + math.ceil(num_slots / 8)
+    total = (world_size - 1) * HEADER_WORDS * WORD_BYTES  # to stop
+    for job in jobs:
+        task = (HEADER_WORDS + job.num_nodes) * WORD_BYTES + job.model_nodes * model_row
+        answer = 2 * WORD_BYTES
+        results = job.result_bytes
+        if job.kind == EXPAND:
+            histograms = job.num_nodes * num_features * num_slots * width * WORD_BYTES
+            results = (job.num_tasks - job.num_lost) * histograms
+        total += job.num_tasks * (task + answer) + results
+    return total
 
 
 def yggdrasil_bytes(

@@ -8,17 +8,15 @@ The histogram of a node is the sum of its children's. So only the lighter child 
 counted, and sent; its sibling is what is left of the parent (*sibling subtraction*).
 """
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import numpy as np
 
 from mlsys_lib.core.validate import integer, non_negative
+from mlsys_lib.distributed_trees.binned_tree import BinnedTree
 from mlsys_lib.distributed_trees.bins import Bins
 from mlsys_lib.distributed_trees.combine import Alone, Combine
 from mlsys_lib.distributed_trees.criterion import Criterion
 from mlsys_lib.distributed_trees.splits import Splits
-from mlsys_lib.distributed_trees.tree import LEAF, Tree
+from mlsys_lib.distributed_trees.tree import Tree
 
 MAX_DEPTH = 30
 
@@ -65,21 +63,34 @@ def grow_histogram_tree(
     if len(codes) != len(stats):
         raise ValueError(f"stats must have a row for each of {len(codes)}, got {len(stats)}")
     combine = combine or Alone()
-    growing = _Growing(bins, criterion)
+    grown = grow_binned(codes, stats, bins, criterion, max_depth, min_weight, subtract, combine)
+    return grown.tree(bins, criterion)
+
+
+def grow_binned(
+    codes: np.ndarray,
+    stats: np.ndarray,
+    bins: Bins,
+    criterion: Criterion,
+    max_depth: int,
+    min_weight: float,
+    subtract: bool,
+    combine: Combine,
+) -> BinnedTree:
+    """Do what `grow_histogram_tree` does, with arguments that have been checked."""
+    growing = BinnedTree(bins.num_slots)
     slot = np.zeros(len(codes), np.int64)  # of the level's nodes; -1 once a row is in a leaf
-    level = np.array([growing.add(0)])
     histograms = combine.sums(count(codes, stats, slot, 1, bins.num_slots))
-    growing.stats[0] = combine.total(stats.sum(axis=0), histograms)
+    level = np.array([growing.add(combine.total(stats.sum(axis=0), histograms), 0)])
     for depth in range(1, max_depth + 1):
         splits = combine.splits(histograms, criterion, bins.categorical, min_weight)
         chosen = np.flatnonzero(np.isfinite(splits.gain))
         if not chosen.size:
             break
-        pairs = [growing.split(level[i], splits, i, depth) for i in chosen]
         slot = _route(codes, slot, splits, chosen)
-        level = np.array(pairs).ravel()
+        level = np.array([growing.split(level[i], splits, i) for i in chosen]).ravel()
         if depth < max_depth:
-            own = _lighter(growing, level) if subtract else np.arange(len(level))
+            own = _lighter(growing, criterion, level) if subtract else np.arange(len(level))
             place = np.full(len(level) + 1, -1)  # the last entry serves slot -1
             place[own] = np.arange(len(own))
             counted = combine.sums(count(codes, stats, place[slot], len(own), bins.num_slots))
@@ -87,7 +98,7 @@ def grow_histogram_tree(
             histograms[own] = counted
             if subtract:
                 histograms[own ^ 1] = parents - counted
-    return growing.tree()
+    return growing
 
 
 def count(
@@ -115,9 +126,9 @@ def count(
     return np.ascontiguousarray(histograms.reshape(shape).transpose(2, 0, 3, 1))
 
 
-def _lighter(growing: "_Growing", level: np.ndarray) -> np.ndarray:
+def _lighter(growing: BinnedTree, criterion: Criterion, level: np.ndarray) -> np.ndarray:
     """Return the place in `level` of the lighter child of each pair; of equal ones the left."""
-    weight = growing.criterion.weight(np.array([growing.stats[node] for node in level]))
+    weight = criterion.weight(np.array([growing.stats[node] for node in level]))
     return np.arange(0, len(level), 2) + (weight[1::2] < weight[::2])
 
 
@@ -129,42 +140,3 @@ def _route(codes: np.ndarray, slot: np.ndarray, splits: Splits, chosen: np.ndarr
     code = codes[np.arange(len(codes)), splits.feature[slot]]
     goes_right = ~splits.goes_left[slot, code]
     return np.where(parent >= 0, 2 * parent + goes_right, -1)
-
-
-@dataclass
-class _Growing:
-    """The nodes so far, in the order in which they were made."""
-
-    bins: Bins
-    criterion: Criterion
-    stats: list[np.ndarray] = field(default_factory=list)
-    _rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, depth: int, stats: np.ndarray | None = None) -> int:
-        leaf = {"feature": LEAF, "threshold": 0.0, "categories": np.empty(0), "missing_left": True}
-        self._rows.append({**leaf, "left": LEAF, "right": LEAF, "gain": 0.0, "depth": depth})
-        self.stats.append(np.zeros(self.criterion.width) if stats is None else stats)
-        return len(self._rows) - 1
-
-    def split(self, node: int, splits: Splits, i: np.intp, depth: int) -> tuple[int, int]:
-        """Make the i-th split at `node`; return its children."""
-        feature, edges = int(splits.feature[i]), self.bins.edges[splits.feature[i]]
-        left = self.add(depth, splits.left[i])
-        right = self.add(depth, self.stats[node] - splits.left[i])
-        asked: dict[str, Any]
-        if self.bins.categorical[feature]:
-            chosen = splits.goes_left[i, : len(edges)]
-            asked = {"threshold": np.nan, "categories": edges[chosen]}
-        else:
-            cut = splits.cut[i]  # past the last edge: every number goes left, what is missing not
-            asked = {"threshold": edges[cut] if cut < len(edges) else np.inf}
-        self._rows[node] |= asked | {"feature": feature, "left": left, "right": right}
-        self._rows[node] |= {"gain": splits.gain[i], "missing_left": bool(splits.goes_left[i, -1])}
-        return left, right
-
-    def tree(self) -> Tree:
-        stats = np.array(self.stats)
-        columns = {name: [row[name] for row in self._rows] for name in self._rows[0]}
-        categories = tuple(columns.pop("categories"))
-        arrays = {name: np.array(values) for name, values in columns.items()}
-        return Tree(**arrays, categories=categories, stats=stats, value=self.criterion.value(stats))

@@ -5,9 +5,8 @@ tree", NeurIPS 2016, arXiv:1611.01276; LightGBM's `tree_learner=voting`.
 
 Each rank scores all features on its own rows, and votes for the `top_k` best. The 2 `top_k`
 features with most votes are elected, and only their histograms are added up. So what travels does
-not grow with the number of features. The tree is that of PLANET if the best feature of all rows is among
-those elected, which is likely if rows were dealt out at random and each rank has many, and certain
-if 2 `top_k` is at least the number of features and `top_k` covers all that gain anywhere.
+not grow with the number of features. The tree is that of PLANET if the best feature of all rows is
+among those elected. This is likely if rows were dealt out at random and each rank has many.
 
 Ties: features with equally many votes are elected from the lowest index on. The minimum weight of a
 side is divided by the number of ranks while a rank scores its own rows.

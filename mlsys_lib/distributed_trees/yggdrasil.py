@@ -6,8 +6,8 @@ training deep decision trees at scale", NeurIPS 2016.
 A rank has all rows of some columns, so it scores their cuts alone and exactly, without bins. Ranks
 tell each other the best cut of each node, a few numbers. The rank that owns the winning column then
 tells which of the node's rows go left: one bit each. In the paper a master gathers the cuts; here
-an all-gather tells everybody. Their columns are also compressed; ours are sorted and not
-compressed.
+an all-gather tells everybody. Their sorted columns are run-length encoded; ours of few values are a
+byte for each row (`columns`).
 """
 
 import numpy as np
@@ -15,8 +15,9 @@ import numpy as np
 from mlsys_lib.collectives import ring_all_gather, tree_broadcast
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer, non_negative
+from mlsys_lib.distributed_trees.columns import Columns, Cuts
 from mlsys_lib.distributed_trees.criterion import Criterion
-from mlsys_lib.distributed_trees.exact_tree import Cuts, GrowingTree, SortedColumns
+from mlsys_lib.distributed_trees.exact_tree import GrowingTree
 from mlsys_lib.distributed_trees.histogram_tree import MAX_DEPTH
 from mlsys_lib.distributed_trees.splits import better
 from mlsys_lib.distributed_trees.tree import Tree
@@ -58,7 +59,7 @@ def yggdrasil_tree(
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
     non_negative("min_weight", min_weight)
-    columns = SortedColumns(X, stats, np.asarray(features, np.int64))
+    columns = Columns(X, stats, np.asarray(features, np.int64))
     growing = GrowingTree(criterion, [stats.sum(axis=0)])
     slot, level = np.zeros(len(stats), np.int64), [0]
     for depth in range(1, max_depth + 1):
@@ -89,7 +90,7 @@ def _from_array(sent: np.ndarray) -> Cuts:
 
 def _exchange_bits(
     comm: Communicator,
-    columns: SortedColumns,
+    columns: Columns,
     cuts: Cuts,
     owner: np.ndarray,
     slot: np.ndarray,
