@@ -5,13 +5,14 @@ and sends histograms; `yggdrasil` partitions columns and sends a bit for each ro
 either sends.
 """
 
+from mlsys_lib.distributed_trees.agreement import common_bins, common_grid
 from mlsys_lib.distributed_trees.bins import Bins, exact_bins
 from mlsys_lib.distributed_trees.controller import controller_tree
 from mlsys_lib.distributed_trees.criterion import Criterion, Entropy, Gini, Newton, Variance
 from mlsys_lib.distributed_trees.exact_sums import on_grid, steps
 from mlsys_lib.distributed_trees.exact_tree import grow_exact_tree
 from mlsys_lib.distributed_trees.histogram_tree import grow_histogram_tree
-from mlsys_lib.distributed_trees.planet import common_bins, common_grid, planet_tree
+from mlsys_lib.distributed_trees.planet import planet_tree
 from mlsys_lib.distributed_trees.sketch import QuantileSketch
 from mlsys_lib.distributed_trees.tree import Tree
 from mlsys_lib.distributed_trees.voting import voting_tree

@@ -90,17 +90,19 @@ class SortedColumn:
 
     def __init__(self, x: np.ndarray) -> None:
         self._x = x
-        rows = np.argsort(x, kind="stable")
-        self._order = rows[: len(rows) - int(np.isnan(x).sum())]
+        rows = np.argsort(x, kind="stable")[: len(x) - int(np.isnan(x).sum())]
+        self._sorted = rows.astype(np.int32 if len(x) < 2**31 else np.int64)
+        self._order = self._sorted  # as the last level has parted it
 
     @property
     def num_bytes(self) -> int:
-        """Values and order."""
-        return self._x.nbytes + self._order.nbytes
+        """Values, and the order: of all rows, and parted by node."""
+        return self._x.nbytes + 2 * self._sorted.nbytes
 
     def runs(self, slot: np.ndarray, stats: np.ndarray, num_nodes: int) -> Runs:
         """Part the order by node, and find where a value ends."""
-        rows = self._order[slot[self._order] >= 0]  # those in a leaf are not looked at again
+        rows = self._order if num_nodes > 1 else self._sorted  # a root: another tree begins
+        rows = rows[slot[rows] >= 0]  # those in a leaf are not looked at again
         narrow = slot[rows].astype(np.uint16 if num_nodes < 2**16 else np.int64)
         rows = self._order = rows[np.argsort(narrow, kind="stable")]
         value, node = self._x[rows], slot[rows]
@@ -164,16 +166,12 @@ class Columns:
     ----------
     X : ndarray of shape (n, k)
         NaN is missing.
-    stats : ndarray of shape (n, c)
-        On a grid (`exact_sums`).
     features : ndarray of shape (k,), int64
         What these columns are called in the whole table.
     """
 
-    def __init__(self, X: np.ndarray, stats: np.ndarray, features: np.ndarray) -> None:
-        if len(X) != len(stats):
-            raise ValueError(f"stats must have a row for each of {len(X)}, got {len(stats)}")
-        self._stats = stats
+    def __init__(self, X: np.ndarray, features: np.ndarray) -> None:
+        self.num_rows = len(X)
         self._columns = {
             int(f): _column(np.ascontiguousarray(x, np.float64))
             for f, x in zip(features, X.T, strict=True)
@@ -185,20 +183,28 @@ class Columns:
         return sum(column.num_bytes for column in self._columns.values())
 
     def best(
-        self, slot: np.ndarray, whole: np.ndarray, criterion: Criterion, min_weight: float
+        self,
+        stats: np.ndarray,
+        slot: np.ndarray,
+        whole: np.ndarray,
+        criterion: Criterion,
+        min_weight: float,
     ) -> Cuts:
         """Find the best cut of each node over these columns.
 
         Parameters
         ----------
+        stats : ndarray of shape (n, c)
+            Of each row, on a grid (`exact_sums`).
         slot : ndarray of shape (n,), int64
-            The node of each row; -1 for rows in a leaf.
+            The node of each row in this level, a child of one in the level before; -1 for rows in a
+            leaf. A single node is a root.
         whole : ndarray of shape (nodes, c)
             Statistics of each node.
         """
         found = _no_cuts(whole)
         for feature, column in self._columns.items():
-            runs = column.runs(slot, self._stats, len(whole))
+            runs = column.runs(slot, stats, len(whole))
             found = better(found, _best_cuts(feature, runs, whole, criterion, min_weight))
         return found
 

@@ -68,12 +68,14 @@ def grow_exact_tree(
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
     non_negative("min_weight", min_weight)
-    columns = Columns(X, stats, np.arange(X.shape[1]))
+    if len(X) != len(stats):
+        raise ValueError(f"stats must have a row for each of {len(X)}, got {len(stats)}")
+    columns = Columns(X, np.arange(X.shape[1]))
     growing = GrowingTree(criterion, [stats.sum(axis=0)])
     slot, level = np.zeros(len(X), np.int64), [0]
     for depth in range(1, max_depth + 1):
         whole = np.array([growing.stats[node] for node in level])
-        cuts = columns.best(slot, whole, criterion, min_weight)
+        cuts = columns.best(stats, slot, whole, criterion, min_weight)
         chosen = np.flatnonzero(np.isfinite(cuts.gain))
         if not chosen.size:
             break

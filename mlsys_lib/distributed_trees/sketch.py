@@ -102,17 +102,3 @@ class QuantileSketch:
             return np.empty(0)
         wanted = np.asarray(list(shares)) * self.num_values
         return values[np.minimum(np.searchsorted(np.cumsum(weights), wanted), values.size - 1)]
-
-    def to_array(self) -> np.ndarray:
-        """Return the sketch as float64 of shape (3 + levels + values,), to be sent."""
-        head = [self.num_values, self.rank_error, len(self._levels)]
-        return np.concatenate([head, [v.size for v in self._levels], *self._levels])
-
-    @classmethod
-    def from_array(cls, array: np.ndarray, capacity: int) -> "QuantileSketch":
-        """Return the sketch that `to_array` wrote."""
-        sketch = cls(capacity)
-        sketch.num_values, sketch.rank_error, num_levels = (int(x) for x in array[:3])
-        ends = 3 + num_levels + np.cumsum(array[3 : 3 + num_levels]).astype(int)
-        sketch._levels = np.split(array[3 + num_levels :], ends[:-1] - 3 - num_levels)
-        return sketch

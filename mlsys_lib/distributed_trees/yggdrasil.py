@@ -25,13 +25,14 @@ from mlsys_lib.distributed_trees.tree import Tree
 
 def yggdrasil_tree(
     comm: Communicator,
-    X: np.ndarray,
+    X: np.ndarray | Columns,
     stats: np.ndarray,
     features: np.ndarray,
     criterion: Criterion,
     max_depth: int,
     *,
     min_weight: float = 1.0,
+    leaf: np.ndarray | None = None,
 ) -> Tree:
     """Grow a tree on columns that lie on all ranks.
 
@@ -39,13 +40,16 @@ def yggdrasil_tree(
     ----------
     comm : Communicator
     X : ndarray of shape (n, k_r)
-        This rank's columns of all rows; k_r may be 0. NaN is missing.
+        This rank's columns of all rows; k_r may be 0. NaN is missing. Columns that were sorted
+        before, as `Columns`, serve many trees.
     stats : ndarray of shape (n, c)
         All rows' statistics, the same on every rank, on a grid (`exact_sums`).
     features : ndarray of shape (k_r,), int64
         What these columns are called; no two ranks have the same.
     criterion, max_depth, min_weight
         As in `grow_exact_tree`.
+    leaf : ndarray of shape (n,), int64, optional
+        Overwritten with the leaf of each row, which every rank knows in the end.
 
     Returns
     -------
@@ -59,17 +63,22 @@ def yggdrasil_tree(
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
     non_negative("min_weight", min_weight)
-    columns = Columns(X, stats, np.asarray(features, np.int64))
+    columns = X if isinstance(X, Columns) else Columns(X, np.asarray(features, np.int64))
+    if columns.num_rows != len(stats):
+        raise ValueError(f"stats must have a row for each of {columns.num_rows}, got {len(stats)}")
     growing = GrowingTree(criterion, [stats.sum(axis=0)])
     slot, level = np.zeros(len(stats), np.int64), [0]
+    leaf = np.empty(len(stats), np.int64) if leaf is None else leaf
+    leaf[:] = 0
     for depth in range(1, max_depth + 1):
         whole = np.array([growing.stats[node] for node in level])
-        cuts, owner = _best_of_all(comm, columns.best(slot, whole, criterion, min_weight))
+        cuts, owner = _best_of_all(comm, columns.best(stats, slot, whole, criterion, min_weight))
         chosen = np.flatnonzero(np.isfinite(cuts.gain))
         if not chosen.size:
             break
         slot = _exchange_bits(comm, columns, cuts, owner, slot, chosen)
         level = [child for i in chosen for child in growing.split(level[i], cuts, i, depth)]
+        leaf[slot >= 0] = np.array(level)[slot[slot >= 0]]
     return growing.tree()
 
 

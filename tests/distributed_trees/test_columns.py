@@ -40,10 +40,9 @@ def test_a_tree_is_the_same_with_and_without_compression(name, monkeypatch):
 
 def test_a_compressed_column_takes_a_byte_a_row_and_a_sorted_one_sixteen():
     rng = np.random.default_rng(0)
-    stats = np.ones((5000, 1))
     for num_values, num_bytes in ((255, 5000 + 255 * 8), (256, 5000 * 16)):
         x = rng.permutation(np.arange(5000) % num_values).astype(float)
-        assert Columns(x[:, None], stats, np.array([0])).num_bytes == num_bytes
+        assert Columns(x[:, None], np.array([0])).num_bytes == num_bytes
 
 
 def test_a_column_of_nothing_but_missing_values_is_never_cut():

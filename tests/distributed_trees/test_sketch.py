@@ -54,15 +54,6 @@ def test_few_values_are_kept_as_they_are():
     assert QuantileSketch(8).quantiles([0.5]).size == 0
 
 
-def test_it_survives_being_sent():
-    sketch = QuantileSketch(4).add(np.arange(100.0))
-    copy = QuantileSketch.from_array(sketch.to_array(), 4)
-    assert all(map(np.array_equal, copy.weighted_values(), sketch.weighted_values()))
-    assert (copy.num_values, copy.rank_error) == (sketch.num_values, sketch.rank_error)
-    empty = QuantileSketch.from_array(QuantileSketch(4).to_array(), 4)
-    assert empty.num_values == 0
-
-
 def test_merging_averages_of_quantiles_would_be_wrong():
     """The planted mistake: two shards of unequal size count alike."""
     shards = [np.zeros(900), np.ones(100)]
