@@ -158,6 +158,38 @@ def yggdrasil_bytes(
     return cuts + (world_size - 1) * bits
 
 
+def planet_memory_bytes(
+    num_rows: int, num_features: int, num_slots: int, width: int, max_depth: int
+) -> int:
+    """Return the bytes that a rank needs at most besides its shard, for a full tree.
+
+    Parameters
+    ----------
+    num_rows : int
+        Of this rank.
+    num_features, num_slots, width, max_depth : int
+        k, B, c and D.
+
+    Notes
+    -----
+    When the last level is counted, five times 2^(D - 2) histograms exist at once: those of the
+    level before, a copy of them, what was counted, and twice as many of the new level. Scoring a
+    node takes a few times its histogram, and each row 6 + c words.
+    """
+    histogram = num_features * num_slots * width
+    scoring = 2 * num_features * num_slots * (width + 10)
+    words = 5 * 2 ** max(0, max_depth - 2) * histogram + scoring + num_rows * (6 + width)
+    return words * WORD_BYTES
+
+
+def yggdrasil_memory_bytes(num_rows: int, width: int) -> int:
+    """Return the bytes that a rank needs at most besides its shard: 20 + 6 c words a row.
+
+    Columns are looked at one after another, so their number is not in it; nor is the depth.
+    """
+    return num_rows * (20 + 6 * width) * WORD_BYTES
+
+
 def full_levels(max_depth: int, *, subtract: bool) -> list[int]:
     """Return the nodes that are counted in each level of a full tree.
 

@@ -122,7 +122,8 @@ def best_split(
     goes_left = np.zeros(histogram.shape[1], bool)
     goes_left[order[feature, : cut + 1]] = True
     goes_left[-1] = right == 0
-    return float(gain[feature, cut, right]), feature, goes_left, left[feature, cut, right], cut
+    of_left = left[feature, cut, right].copy()  # a view would keep all candidates in memory
+    return float(gain[feature, cut, right]), feature, goes_left, of_left, cut
 
 
 def feature_gains(

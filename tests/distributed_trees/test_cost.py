@@ -1,13 +1,23 @@
 """The crossover, and the published case; that forms are ledgers is held where trees are grown."""
 
+import tracemalloc
+from collections.abc import Callable
+
+import numpy as np
 import pytest
 
+from mlsys_lib.comm import simulate
+from mlsys_lib.distributed_trees import exact_bins, planet_tree, yggdrasil_tree
+from mlsys_lib.distributed_trees.columns import Columns
 from mlsys_lib.distributed_trees.cost import (
     crossover_depth,
     full_levels,
     planet_bytes,
+    planet_memory_bytes,
     yggdrasil_bytes,
+    yggdrasil_memory_bytes,
 )
+from tests.distributed_trees.problems import problem
 
 # n, k, B, and the first depth at which PLANET is dearer: bits packed, and bits taken for words.
 CASES = [(10**6, 100, 32, 6, 12), (2 * 10**6, 3500, 32, 1, 7), (8_100_000, 784, 32, 6, 12)]
@@ -41,3 +51,37 @@ def test_a_wide_table_costs_yggdrasil_a_thousandth():
     planet = planet_bytes(levels, 2000, 256, 3, 4)
     yggdrasil = yggdrasil_bytes(levels, [[100_000]] * 5, 3, 4)
     assert yggdrasil * 1000 < planet
+
+
+def peak_bytes(function: Callable[[], object]) -> int:
+    """What a call allocates at most."""
+    tracemalloc.start()
+    function()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "num_features", "num_bins", "max_depth"),
+    [(20_000, 20, 64, 6), (2_000, 100, 64, 6), (40_000, 5, 32, 4)],
+)
+def test_a_rank_needs_no_more_memory_than_its_shard_and_the_formula(
+    num_rows, num_features, num_bins, max_depth
+):
+    p = problem("variance", num_rows, num_features)
+    bins = exact_bins(p.X, num_bins)
+    codes = bins.encode(p.X)
+    args = (p.stats, bins, p.criterion, max_depth)
+    peak = peak_bytes(lambda: simulate(planet_tree, 1, codes, *args))
+    form = planet_memory_bytes(num_rows, num_features, bins.num_slots, 3, max_depth)
+    assert 0.6 * form < peak < form
+
+
+def test_columns_need_memory_for_their_rows_and_not_for_depth_or_number():
+    p = problem("variance", 20_000, 4)
+    for num_features, max_depth in ((1, 3), (4, 3), (4, 8)):
+        columns = Columns(p.X[:, :num_features], np.arange(num_features))
+        args = (columns, p.stats, np.arange(num_features), p.criterion, max_depth)
+        peak = peak_bytes(lambda args=args: simulate(yggdrasil_tree, 1, *args))
+        assert 0.5 < peak / yggdrasil_memory_bytes(20_000, 3) < 1

@@ -1,0 +1,1 @@
+"""Distributed trees beside scikit-learn and XGBoost."""
