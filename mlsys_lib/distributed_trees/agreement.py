@@ -32,7 +32,7 @@ def check_row_shards(comm: Communicator, X: np.ndarray, y: np.ndarray, weight: n
     Parameters
     ----------
     comm : Communicator
-    X : ndarray of shape (n_r, k)
+    X : ndarray of shape (n_r, d)
         This rank's rows; NaN is missing.
     y, weight : ndarrays of length n_r
         Targets, and what each row weighs.
@@ -62,7 +62,7 @@ def check_column_shards(
 
     Parameters
     ----------
-    X : ndarray of shape (n, k_r)
+    X : ndarray of shape (n, d_r)
         This rank's columns of all rows.
     y, weight : ndarrays of length n
         The same on every rank.
@@ -167,7 +167,7 @@ def common_bins(
 
     Parameters
     ----------
-    X : ndarray of shape (n_r, k)
+    X : ndarray of shape (n_r, d)
         This rank's rows; NaN is missing.
     num_bins : int
         At most; fewer where a column has fewer distinct values.

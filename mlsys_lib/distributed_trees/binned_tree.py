@@ -22,12 +22,12 @@ class BinnedTree:
     Attributes
     ----------
     num_slots : int
-        B, the codes of a feature; the last one is missing.
+        h, the codes of a feature; the last one is missing.
     feature, left, right, depth, cut : list of int
         By node; feature, left and right are `LEAF` in a leaf.
     gain : list of float
     stats : list of ndarray of shape (c,)
-    goes_left : list of ndarray of shape (B,), bool
+    goes_left : list of ndarray of shape (h,), bool
     """
 
     num_slots: int
@@ -86,7 +86,7 @@ class BinnedTree:
         return node
 
     def to_bytes(self) -> np.ndarray:
-        """Return a row of 8 (6 + c) + ceil(B / 8) bytes for each node, to be sent."""
+        """Return a row of 8 (6 + c) + ceil(h / 8) bytes for each node, to be sent."""
         numbers = np.column_stack(
             [self.feature, self.left, self.right, self.depth, self.cut, self.gain, self.stats]
         )

@@ -23,7 +23,7 @@ class Bins:
     ----------
     edges : tuple of ndarray
         For each feature rising upper edges, or its categories.
-    categorical : ndarray of shape (k,), bool
+    categorical : ndarray of shape (d,), bool
         Which of the two.
     """
 
@@ -32,12 +32,12 @@ class Bins:
 
     @property
     def num_slots(self) -> int:
-        """Codes of a feature, B: those of the largest feature, and the one for missing values."""
+        """Codes of a feature, h: those of the largest feature, and the one for missing values."""
         sizes = [len(e) + (not c) for e, c in zip(self.edges, self.categorical, strict=True)]
         return max(sizes, default=1) + 1
 
     def encode(self, X: np.ndarray) -> np.ndarray:
-        """Return codes of shape (n, k), feature-major in memory; the last code is missing.
+        """Return codes of shape (n, d), feature-major in memory; the last code is missing.
 
         Raises
         ------
@@ -64,7 +64,7 @@ def exact_bins(X: np.ndarray, num_bins: int, categorical: Sequence[int] = ()) ->
 
     Parameters
     ----------
-    X : ndarray of shape (n, k)
+    X : ndarray of shape (n, d)
         NaN is missing.
     num_bins : int
         At most this many for a numeric column; fewer where it has fewer distinct values, which then

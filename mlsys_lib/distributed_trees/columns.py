@@ -164,9 +164,9 @@ class Columns:
 
     Parameters
     ----------
-    X : ndarray of shape (n, k)
+    X : ndarray of shape (n, d)
         NaN is missing.
-    features : ndarray of shape (k,), int64
+    features : ndarray of shape (d,), int64
         What these columns are called in the whole table.
     """
 

@@ -78,7 +78,7 @@ class ByAllReduce:
 
 
 class ByReduceScatter:
-    """Rank r gets the sums of its ceil(k / m) features.
+    """Rank r gets the sums of its ceil(d / m) features.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ class ByReduceScatter:
         self._comm = comm
 
     def sums(self, histograms: np.ndarray) -> np.ndarray:
-        """Return the sums of this rank's features, shape (nodes, ceil(k / m), B, c).
+        """Return the sums of this rank's features, shape (nodes, ceil(d / m), h, c).
 
-        Features beyond k are zeros, so that all ranks have as many.
+        Features beyond d are zeros, so that all ranks have as many.
         """
         nodes, num_features, *bins = histograms.shape
         share = -(-num_features // self._comm.world_size)

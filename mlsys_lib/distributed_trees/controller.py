@@ -90,7 +90,7 @@ def controller_tree(
     ----------
     comm : Communicator
         Of at least two ranks.
-    codes : ndarray of shape (n, k)
+    codes : ndarray of shape (n, d)
         All rows, as `bins` encodes them: the file system, the same on every rank.
     stats : ndarray of shape (n, c)
         Their statistics, on a grid (`exact_sums`).

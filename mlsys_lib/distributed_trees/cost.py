@@ -1,12 +1,13 @@
 """What growing a tree sends, as closed forms, in bytes; the tests hold each to the ledger.
 
-n rows, k features, B codes of a feature, c statistics, m ranks, D levels of splits. Words and bits
+n rows, d features, h codes of a feature, c statistics, m ranks, D levels of splits. Words and bits
 are never mixed: a word here is 8 bytes.
 
-The sheet has O(2^D B k m) for PLANET and O(2^D m + D n m) for Yggdrasil. The first counts words. In
-the second, 2^D m counts words and D n m counts *bits*. So PLANET is the cheaper one if
+The sheet has O(2^D h d m) for PLANET (and writes B for h and k for d), and O(2^D m + D n m) for
+Yggdrasil. The first counts words. In the second, 2^D m counts words and D n m counts *bits*. So, if
+each rank sends everything once, PLANET is the cheaper one while
 
-    (2^D - 1) B k c  <  (2^D - 1) (4 + c) + D n / 64,
+    (2^D - 1) h d c  <  (2^D - 1) (4 + c) + D n / 64,
 
 which is 2^D against D n, and not "small D / n".
 """
@@ -31,7 +32,7 @@ def planet_bytes(
     nodes : sequence of int
         Nodes counted in each level; `full_levels` gives those of a tree that is full.
     num_features, num_slots, width : int
-        k, B and c.
+        d, h and c.
     world_size : int
         m.
 
@@ -61,11 +62,11 @@ def reduce_scatter_bytes(
     tried : sequence of int
         Nodes that are tried in each level: with sibling subtraction about twice as many.
     num_features, num_slots, width, world_size : int
-        k, B, c and m.
+        d, h, c and m.
 
     Notes
     -----
-    Each number of a histogram travels m - 1 times, k rounded up to a multiple of m. Then each rank
+    Each number of a histogram travels m - 1 times, d rounded up to a multiple of m. Then each rank
     tells all others its best split of each node, and at the start its total.
     """
     positive_int("world_size", world_size)
@@ -92,11 +93,11 @@ def voting_bytes(
     elected : sequence of int
         Features elected in each level, over its nodes: at most 2 `top_k` a node.
     top_k, num_slots, width, world_size : int
-        Votes of a rank at a node, B, c and m.
+        Votes of a rank at a node, h, c and m.
 
     Notes
     -----
-    The features are not in it, k may grow.
+    The features are not in it, d may grow.
     """
     positive_int("world_size", world_size)
     votes = world_size * sum(tried) * top_k
@@ -115,12 +116,12 @@ def controller_bytes(
         Of a `ControllerTrace`: for each, how many nodes, tasks and losses there were, and how many
         nodes the model had. Subtrees grown in memory are as large as they turn out to be.
     num_features, num_slots, width, world_size : int
-        k, B, c and m.
+        d, h, c and m.
 
     Notes
     -----
-    The histograms in it are num_blocks · k B c words for each node that is expanded: with one block
-    for each worker, the sheet's (2^D - 1) k B m c.
+    The histograms in it are num_blocks · d h c words for each node that is expanded: with one block
+    for each worker, the sheet's (2^D - 1) d h m c.
     """
     model_row = (6 + width) * WORD_BYTES + math.ceil(num_slots / 8)
     total = (world_size - 1) * HEADER_WORDS * WORD_BYTES  # to stop
@@ -168,7 +169,7 @@ def planet_memory_bytes(
     num_rows : int
         Of this rank.
     num_features, num_slots, width, max_depth : int
-        k, B, c and D.
+        d, h, c and D.
 
     Notes
     -----
@@ -178,8 +179,8 @@ def planet_memory_bytes(
     """
     histogram = num_features * num_slots * width
     scoring = 2 * num_features * num_slots * (width + 10)
-    words = 5 * 2 ** max(0, max_depth - 2) * histogram + scoring + num_rows * (6 + width)
-    return words * WORD_BYTES
+    level = 1 << max(0, max_depth - 2)
+    return (5 * level * histogram + scoring + num_rows * (6 + width)) * WORD_BYTES
 
 
 def yggdrasil_memory_bytes(num_rows: int, width: int) -> int:
@@ -218,7 +219,7 @@ def crossover_depth(
     Parameters
     ----------
     num_rows, num_features, num_slots, width : int
-        n, k, B and c.
+        n, d, h and c.
     cut_words : int
         Words that tell of a cut.
     word_bits : int

@@ -115,7 +115,7 @@ seed
     ensemble_ : Ensemble
     ledger_ : Ledger
         What the ranks sent each other.
-    num_bins_ : ndarray of shape (k,)
+    num_bins_ : ndarray of shape (d,)
         Bins of each column: fewer than `num_bins` where there are fewer distinct values.
     categories_ : dict of int to ndarray
         For each categorical column the categories that were seen.
@@ -128,7 +128,7 @@ seed
 
         Parameters
         ----------
-        X : array-like of shape (n, k)
+        X : array-like of shape (n, d)
             NaN is missing.
         y : array-like of shape (n,)
         sample_weight : array-like of shape (n,), optional

@@ -55,7 +55,7 @@ def grow_exact_tree(
 
     Parameters
     ----------
-    X : ndarray of shape (n, k)
+    X : ndarray of shape (n, d)
         Numbers; NaN is missing.
     stats : ndarray of shape (n, c)
         The rows' statistics, on a grid (`exact_sums`).
@@ -64,7 +64,7 @@ def grow_exact_tree(
 
     Notes
     -----
-    O(n k log n) to sort, then O(n k) a level.
+    O(n d log n) to sort, then O(n d) a level.
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
     non_negative("min_weight", min_weight)

@@ -24,7 +24,7 @@ class RowGrower:
     Parameters
     ----------
     comm : Communicator
-    X : ndarray of shape (n_r, k)
+    X : ndarray of shape (n_r, d)
     row_ids : ndarray of shape (n_r,), int64
         Numbers of these rows among all.
     strategy : {"planet", "reduce-scatter", "voting"}
@@ -79,8 +79,8 @@ class ColumnGrower:
     Parameters
     ----------
     comm : Communicator
-    X : ndarray of shape (n, k_r)
-    features : ndarray of shape (k_r,)
+    X : ndarray of shape (n, d_r)
+    features : ndarray of shape (d_r,)
         What these columns are called in the whole table.
     max_depth, min_weight
         As in `yggdrasil_tree`.

@@ -36,7 +36,7 @@ def grow_histogram_tree(
 
     Parameters
     ----------
-    codes : ndarray of shape (n, k), unsigned
+    codes : ndarray of shape (n, d), unsigned
         This machine's rows, as `Bins.encode` gives them; n may be 0.
     stats : ndarray of shape (n, c)
         Their statistics, on a common grid (`exact_sums`) if there is more than one machine.
@@ -53,8 +53,8 @@ def grow_histogram_tree(
 
     Notes
     -----
-    With no node finished early, (2^D - 1) k B c numbers are counted in all, and about half of that,
-    2^(D - 1) k B c, with sibling subtraction.
+    With no node finished early, (2^D - 1) d h c numbers are counted in all, and about half of that,
+    2^(D - 1) d h c, with sibling subtraction.
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
     non_negative("min_weight", min_weight)
@@ -104,7 +104,7 @@ def grow_binned(
 def count(
     codes: np.ndarray, stats: np.ndarray, slot: np.ndarray, num_nodes: int, num_slots: int
 ) -> np.ndarray:
-    """Return the statistics by node, feature and code: shape (num_nodes, k, B, c).
+    """Return the statistics by node, feature and code: shape (num_nodes, d, h, c).
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ def work(comm: Communicator, files: Files, lost: Collection[tuple[int, int]]) ->
 
 
 def expand(files: Files, task: Task) -> np.ndarray:
-    """Return the histograms of a block, shape (nodes, k B c)."""
+    """Return the histograms of a block, shape (nodes, d h c)."""
     model, rows = (
         BinnedTree.from_bytes(task.model, files.bins.num_slots),
         files.block(task.argument),

@@ -38,7 +38,7 @@ def planet_tree(
     Parameters
     ----------
     comm : Communicator
-    codes : ndarray of shape (n_r, k)
+    codes : ndarray of shape (n_r, d)
         This rank's rows, as `bins` encodes them; n_r may be 0.
     stats : ndarray of shape (n_r, c)
         Their statistics, as `common_grid` rounds them.
@@ -57,7 +57,7 @@ def planet_tree(
 
     Notes
     -----
-    See `planet_bytes`: once a level, k B c numbers for each node that is counted.
+    See `planet_bytes`: once a level, d h c numbers for each node that is counted.
     """
     return grow_histogram_tree(
         codes,

@@ -24,7 +24,7 @@ class Splits:
     gain : ndarray of shape (nodes,)
         What the split gains; -inf where none is allowed, or none gains anything.
     feature : ndarray of shape (nodes,), int64
-    goes_left : ndarray of shape (nodes, B), bool
+    goes_left : ndarray of shape (nodes, h), bool
         For each code whether its rows go left; the last code is missing.
     left : ndarray of shape (nodes, c)
         Statistics of the rows that go left.
@@ -39,13 +39,13 @@ class Splits:
     cut: np.ndarray
 
     def to_bytes(self) -> np.ndarray:
-        """Return a row of 8 (3 + c) + ceil(B / 8) bytes for each node, to be sent."""
+        """Return a row of 8 (3 + c) + ceil(h / 8) bytes for each node, to be sent."""
         numbers = np.column_stack([self.gain, self.feature, self.cut, self.left])
         return np.hstack([numbers.view(np.uint8), np.packbits(self.goes_left, axis=1)])
 
     @classmethod
     def from_bytes(cls, rows: np.ndarray, num_slots: int) -> "Splits":
-        """Return what `to_bytes` wrote, for B = `num_slots`."""
+        """Return what `to_bytes` wrote, for h = `num_slots`."""
         num_bytes = rows.shape[1] - (num_slots + 7) // 8
         numbers = np.ascontiguousarray(rows[:, :num_bytes]).view(np.float64)
         goes_left = np.unpackbits(rows[:, num_bytes:], axis=1, count=num_slots).astype(bool)
@@ -90,15 +90,15 @@ def best_splits(
 
     Parameters
     ----------
-    histograms : ndarray of shape (nodes, k, B, c)
+    histograms : ndarray of shape (nodes, d, h, c)
         Statistics by node, feature and code; the last code is missing.
     criterion : Criterion
-    categorical : ndarray of shape (k,), bool
+    categorical : ndarray of shape (d,), bool
         Features whose codes have no order: they are sorted by `criterion.order`, and then cut.
     min_weight : float
         Either side must weigh at least this.
     """
-    return stack([best_split(h, criterion, categorical, min_weight) for h in histograms])
+    return stack([best_split(one, criterion, categorical, min_weight) for one in histograms])
 
 
 Split = tuple[float, int, np.ndarray, np.ndarray, int]
@@ -116,7 +116,7 @@ def stack(splits: list[Split]) -> Splits:
 def best_split(
     histogram: np.ndarray, criterion: Criterion, categorical: np.ndarray, min_weight: float
 ) -> Split:
-    """Find the best split of one node from its histogram of shape (k, B, c)."""
+    """Find the best split of one node from its histogram of shape (d, h, c)."""
     gain, left, order = _candidates(histogram, criterion, categorical, min_weight)
     feature, cut, right = (int(i) for i in np.unravel_index(np.argmax(gain), gain.shape))
     goes_left = np.zeros(histogram.shape[1], bool)
@@ -129,7 +129,7 @@ def best_split(
 def feature_gains(
     histogram: np.ndarray, criterion: Criterion, categorical: np.ndarray, min_weight: float
 ) -> np.ndarray:
-    """Return what the best split by each feature gains, shape (k,)."""
+    """Return what the best split by each feature gains, shape (d,)."""
     gain, _, _ = _candidates(histogram, criterion, categorical, min_weight)
     return np.asarray(gain.max(axis=(1, 2)))
 
@@ -148,7 +148,7 @@ def _candidates(
             (np.arange(len(present)) == f)[:, None, None], present[:, order[f]], present
         )
     up_to = np.cumsum(present, axis=1)
-    left = np.stack([up_to + missing, up_to], axis=2)  # (k, cuts, missing left or right, c)
+    left = np.stack([up_to + missing, up_to], axis=2)  # (d, cuts, missing left or right, c)
     whole = histogram[0].sum(axis=0)
     gain = gains(left, whole, criterion, min_weight)
     gain[..., 0][criterion.weight(up_to) <= 0] = -np.inf  # only what is missing goes left

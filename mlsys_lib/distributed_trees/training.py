@@ -106,7 +106,7 @@ def train_on_rows(
     Parameters
     ----------
     comm : Communicator
-    X : ndarray of shape (n_r, k)
+    X : ndarray of shape (n_r, d)
         This rank's rows; n_r may be 0. NaN is missing.
     y, weight : ndarrays of shape (n_r,)
         Targets (classes are 0, 1, …), and what each row weighs.
@@ -146,9 +146,9 @@ def train_on_columns(
 
     Parameters
     ----------
-    X : ndarray of shape (n, k_r)
-        This rank's columns of all rows; k_r may be 0. NaN is missing.
-    features : ndarray of shape (k_r,), int64
+    X : ndarray of shape (n, d_r)
+        This rank's columns of all rows; d_r may be 0. NaN is missing.
+    features : ndarray of shape (d_r,), int64
         What these columns are called in the whole table.
     y, weight : ndarrays of shape (n,)
         The same on every rank.

@@ -99,7 +99,7 @@ class ByVoting:
     ) -> Splits:
         """Vote, elect, add up, and find the best split among the elected features."""
         lightest = min_weight / self._comm.world_size
-        gains = [feature_gains(h, criterion, categorical, lightest) for h in histograms]
+        gains = [feature_gains(one, criterion, categorical, lightest) for one in histograms]
         votes = np.array([_votes(gain, self._top_k) for gain in gains])
         ballots = ring_all_gather(self._comm, votes)  # (m, nodes, top_k)
         elected = [elect(ballots[:, node], 2 * self._top_k) for node in range(len(histograms))]

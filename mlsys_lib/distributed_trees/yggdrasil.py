@@ -39,12 +39,12 @@ def yggdrasil_tree(
     Parameters
     ----------
     comm : Communicator
-    X : ndarray of shape (n, k_r)
-        This rank's columns of all rows; k_r may be 0. NaN is missing. Columns that were sorted
+    X : ndarray of shape (n, d_r)
+        This rank's columns of all rows; d_r may be 0. NaN is missing. Columns that were sorted
         before, as `Columns`, serve many trees.
     stats : ndarray of shape (n, c)
         All rows' statistics, the same on every rank, on a grid (`exact_sums`).
-    features : ndarray of shape (k_r,), int64
+    features : ndarray of shape (d_r,), int64
         What these columns are called; no two ranks have the same.
     criterion, max_depth, min_weight
         As in `grow_exact_tree`.

@@ -1,13 +1,10 @@
-"""The notebooks of exercises: solutions pass, planted mistakes fail, and for their own reason.
+"""The exercises to Collectives: solutions pass, planted mistakes fail, and for their own reason.
 
 Here everything runs in this process; through the sandbox it is `mlsys-grade verify` that does it.
 """
 
-import ast
 import json
 import re
-import shutil
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,10 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mlsys_lib.comm import Run, simulate
-from mlsys_lib.comm.run import arguments_of
 from mlsys_lib.grading.context import Context, grading
-from mlsys_lib.grading.public import EXERCISES, names
+from tests.grading.answer import Answer
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "exercises" / "collectives"
@@ -90,32 +85,6 @@ CAUGHT = {
     },
 }
 MISTAKES = [(exercise, name) for exercise, named in CAUGHT.items() for name in named]
-
-
-class Answer:
-    """A learner's function as the grader has it: each rank runs cells of its own."""
-
-    def __init__(self, source: str, name: str) -> None:
-        self._source, self.name = source, name
-        self.calls: list[Any] = []
-
-    def _make(self) -> Callable[..., Any]:
-        namespace: dict[str, Any] = {"__name__": "answer"}
-        exec("import numpy as np\nfrom mlsys_lib.comm import Communicator\n", namespace)
-        exec(self._source, namespace)
-        function: Callable[..., Any] = namespace[self.name]
-        return function
-
-    def __call__(self, *args: Any) -> Any:
-        self.calls.append(repr(args))
-        return self._make()(*args)
-
-    def on_ranks(self, world_size: int, *args: Any, engine: str, **kwargs: Any) -> Run:
-        self.calls.append(repr([a for a, _ in arguments_of(world_size, args, {})]))
-        functions = [self._make() for _ in range(world_size)]
-        return simulate(
-            lambda comm, *a: functions[comm.rank](comm, *a), world_size, *args, **kwargs
-        )
 
 
 @cache
@@ -205,99 +174,6 @@ def test_every_exercise_has_three_planted_mistakes_and_each_is_accounted_for():
     assert min(map(len, planted.values())) >= 3
     for exercise, name in MISTAKES:
         assert mistake(exercise, name).startswith('"""')
-
-
-def test_notebooks_and_public_tests_know_the_same_exercises_by_the_same_titles():
-    titles = {}
-    for assignment in ASSIGNMENTS:
-        with_tests = {
-            cell["metadata"]["mlsys"]["exercise"]
-            for cell in cells(assignment)
-            if cell["metadata"].get("mlsys", {}).get("role") == "public"
-        }
-        for cell in cells(assignment):
-            about = cell["metadata"].get("mlsys", {})
-            if about.get("role") == "prompt":
-                assert text(cell).startswith(f"## {about['title']}\n")
-                if about["exercise"] in with_tests:
-                    titles[about["exercise"]] = about["title"]
-    assert titles == EXERCISES["collectives"]
-    assert list(titles) == [name for topic, name, _ in names() if topic == "collectives"]
-
-
-@pytest.mark.parametrize("folder", ["", "student"])
-@pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_cells_have_ids_that_are_words_and_no_outputs(assignment, folder):
-    ids = [cell["id"] for cell in cells(assignment, folder)]
-    assert len(set(ids)) == len(ids)
-    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in ids)
-    code = [cell for cell in cells(assignment, folder) if cell["cell_type"] == "code"]
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
-
-
-@pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_the_first_code_cell_is_the_one_that_all_notebooks_share(assignment):
-    chapter = json.loads((ROOT / "chapters" / "collectives.ipynb").read_text(encoding="utf-8"))
-    install = next(text(c) for c in chapter["cells"] if c["cell_type"] == "code")
-    for folder in ("", "student"):
-        first = next(c for c in cells(assignment, folder) if c["cell_type"] == "code")
-        assert text(first) == install
-
-
-def run_notebook(assignment: str, folder: str) -> None:
-    """Run the code cells in order; the first needs IPython, and nothing from it is needed."""
-    namespace: dict[str, Any] = {"__name__": "notebook"}
-    for cell in [c for c in cells(assignment, folder) if c["cell_type"] == "code"][1:]:
-        is_hidden = cell["metadata"].get("mlsys", {}).get("role") == "hidden"
-        if folder == "student" or not is_hidden:
-            exec(text(cell), namespace)
-
-
-@pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_a_students_copy_runs_from_top_to_bottom(assignment, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("MLSYS_PROGRESS", str(tmp_path / "progress.json"))
-    run_notebook(assignment, "student")
-    printed = capsys.readouterr().out
-    num_checks = sum("check(" in text(cell) for cell in cells(assignment, "student"))
-    assert printed.count("not written yet") == num_checks > 0
-
-
-@pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_the_solved_notebook_passes_its_public_tests(assignment, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("MLSYS_PROGRESS", str(tmp_path / "progress.json"))
-    run_notebook(assignment, "")
-    printed = capsys.readouterr().out
-    num_checks = sum("check(" in text(cell) for cell in cells(assignment))
-    assert printed.count("hidden tests run when your instructor grades)") == num_checks
-    assert "✗" not in printed
-
-
-@pytest.mark.parametrize("assignment", ASSIGNMENTS)
-def test_a_hidden_cell_without_its_tests_shows_nothing(assignment):
-    for cell in cells(assignment, "student"):
-        if cell["metadata"].get("mlsys", {}).get("role") == "hidden":
-            last = ast.parse(text(cell)).body[-1]  # Jupyter shows the value of an expression
-            assert isinstance(last, ast.ImportFrom)
-
-
-def test_the_students_copies_are_what_nbgrader_makes_of_the_sources(tmp_path, monkeypatch):
-    pytest.importorskip("nbgrader")
-    from nbgrader.converters import GenerateAssignment
-    from nbgrader.coursedir import CourseDirectory
-
-    monkeypatch.chdir(tmp_path)  # nbgrader writes a log where it stands
-    for assignment in ASSIGNMENTS:
-        source = tmp_path / "source" / assignment / f"{assignment}.ipynb"
-        source.parent.mkdir(parents=True)
-        shutil.copy(FOLDER / source.name, source)
-        course = CourseDirectory(root=str(tmp_path), assignment_id=assignment)
-        converter = GenerateAssignment(coursedir=course, no_database=True)
-        steps = [step for step in converter.preprocessors if step.__name__ != "SaveCells"]
-        converter.preprocessors = steps  # that one writes into a gradebook
-        converter.start()
-        released = tmp_path / "release" / assignment / source.name
-        stored = FOLDER / "student" / source.name
-        assert json.loads(released.read_text("utf-8")) == json.loads(stored.read_text("utf-8"))
 
 
 def test_two_students_have_numbers_of_their_own():

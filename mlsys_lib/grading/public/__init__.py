@@ -22,6 +22,15 @@ EXERCISES: dict[str, dict[str, str]] = {
         "stale_server": "A server with patience",
         "all_gather_uneven": "Nobody knows the others' lengths",
     },
+    "distributed_trees": {
+        "merge_summaries": "What shards know together",
+        "best_cut": "The cut that gains most",
+        "bin_edges": "Cut a column that nobody has",
+        "dearer_from_depth": "From which depth on?",
+        "level_histograms": "One level, many machines",
+        "route_rows": "One bit a row",
+        "elect_features": "Vote before you send",
+    },
 }
 """Titles by topic and name, in the order of the book."""
 

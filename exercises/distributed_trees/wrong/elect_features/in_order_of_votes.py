@@ -1,0 +1,16 @@
+"""Lists the winner first, and not the lowest feature."""
+
+import numpy as np
+
+from mlsys_lib.collectives import ring_all_gather
+
+
+def elect_features(comm, gains, top_k):
+    best = np.argsort(-gains, kind="stable")[:top_k]
+    best = best[gains[best] > -np.inf]
+    ballot = np.full(top_k, -1, np.int64)
+    ballot[: len(best)] = best
+    ballots = ring_all_gather(comm, ballot).ravel()
+    votes = np.bincount(ballots[ballots >= 0], minlength=len(gains))
+    elected = np.argsort(-votes, kind="stable")[: 2 * top_k]
+    return elected[votes[elected] > 0]

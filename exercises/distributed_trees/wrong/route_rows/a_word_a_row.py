@@ -1,0 +1,11 @@
+"""Sends a number for each row, of eight bytes."""
+
+import numpy as np
+
+from mlsys_lib.collectives import tree_broadcast
+
+
+def route_rows(comm, goes_left, owner, num_rows):
+    if goes_left is None:
+        goes_left = np.zeros(num_rows, bool)
+    return tree_broadcast(comm, goes_left.astype(np.float64), root=owner) > 0
