@@ -2,8 +2,8 @@
 
 A column of many values is kept as the order of its rows by value. From level to level that order is
 parted by node, and stays sorted within each, so no level sorts again (Mehta, Agrawal & Rissanen,
-"SLIQ", EDBT 1996, doi:10.1007/BFb0014141). A column of at most 255 values is *compressed*: a byte
-for each row that says which value, and no order at all.
+"SLIQ", EDBT 1996, doi:10.1007/BFb0014141). A column of at most 256 values, a missing one counted, is
+*compressed*: a byte for each row that says which value, and no order at all.
 
 Either way a level needs only *runs*: rows of one node that have the same value. All cuts between
 runs are scored at once, from one running sum; sums on a grid are exact, so what lies before a node
@@ -18,8 +18,8 @@ import numpy as np
 from mlsys_lib.distributed_trees.criterion import Criterion
 from mlsys_lib.distributed_trees.splits import better, gains
 
-MOST_CODES = 255
-"""Values up to which a column is compressed; one more code stands for what is missing."""
+MOST_CODES = 256
+"""Values of a compressed column, with one for what is missing, if anything is."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class CompressedColumn:
     Parameters
     ----------
     values : ndarray of shape (u,)
-        The distinct values, rising; u <= `MOST_CODES`.
+        The distinct values, rising; with one for NaN, if there is any, at most `MOST_CODES`.
     x : ndarray of shape (n,), float64
     """
 
@@ -214,8 +214,10 @@ class Columns:
 
 
 def _column(x: np.ndarray) -> Column:
-    values = np.unique(x[~np.isnan(x)])
-    return CompressedColumn(values, x) if len(values) <= MOST_CODES else SortedColumn(x)
+    is_missing = np.isnan(x)
+    values = np.unique(x[~is_missing])
+    num_codes = len(values) + bool(is_missing.any())
+    return CompressedColumn(values, x) if num_codes <= MOST_CODES else SortedColumn(x)
 
 
 def _runs(node: np.ndarray, value: np.ndarray, sums: np.ndarray, any_missing: bool) -> Runs:
