@@ -2,8 +2,8 @@
 
 A column of many values is kept as the order of its rows by value. From level to level that order is
 parted by node, and stays sorted within each, so no level sorts again (Mehta, Agrawal & Rissanen,
-"SLIQ", EDBT 1996, doi:10.1007/BFb0014141). A column of at most 256 values, a missing one counted, is
-*compressed*: a byte for each row that says which value, and no order at all.
+"SLIQ", EDBT 1996, doi:10.1007/BFb0014141). A column of at most 256 values, a missing one counted,
+is *compressed*: a byte for each row that says which value, and no order at all.
 
 Either way a level needs only *runs*: rows of one node that have the same value. All cuts between
 runs are scored at once, from one running sum; sums on a grid are exact, so what lies before a node

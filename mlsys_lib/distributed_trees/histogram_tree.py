@@ -77,27 +77,25 @@ def grow_binned(
     subtract: bool,
     combine: Combine,
 ) -> BinnedTree:
-    """Do what `grow_histogram_tree` does, with arguments that have been checked."""
+    """Do what `grow_histogram_tree` does, to arguments that were checked."""
     growing = BinnedTree(bins.num_slots)
-    slot = np.zeros(len(codes), np.int64)  # of the level's nodes; -1 once a row is in a leaf
+    slot = np.zeros(len(codes), np.int64)  # a row's node in this level, or -1
     histograms = combine.sums(count(codes, stats, slot, 1, bins.num_slots))
-    level = np.array([growing.add(combine.total(stats.sum(axis=0), histograms), 0)])
+    root = combine.total(stats.sum(axis=0), histograms)
+    level = [growing.add(root, depth=0)]
     for depth in range(1, max_depth + 1):
         splits = combine.splits(histograms, criterion, bins.categorical, min_weight)
         chosen = np.flatnonzero(np.isfinite(splits.gain))
         if not chosen.size:
             break
         slot = _route(codes, slot, splits, chosen)
-        level = np.array([growing.split(level[i], splits, i) for i in chosen]).ravel()
+        pairs = [growing.split(level[i], splits, i) for i in chosen]
+        level = [child for pair in pairs for child in pair]
         if depth < max_depth:
             own = _lighter(growing, criterion, level) if subtract else np.arange(len(level))
-            place = np.full(len(level) + 1, -1)  # the last entry serves slot -1
-            place[own] = np.arange(len(own))
-            counted = combine.sums(count(codes, stats, place[slot], len(own), bins.num_slots))
-            parents, histograms = histograms[chosen], np.empty((len(level), *counted.shape[1:]))
-            histograms[own] = counted
-            if subtract:
-                histograms[own ^ 1] = parents - counted
+            place = _place(slot, own, len(level))
+            counted = combine.sums(count(codes, stats, place, len(own), bins.num_slots))
+            histograms = _with_siblings(counted, own, histograms[chosen])
     return growing
 
 
@@ -126,7 +124,28 @@ def count(
     return np.ascontiguousarray(histograms.reshape(shape).transpose(2, 0, 3, 1))
 
 
-def _lighter(growing: BinnedTree, criterion: Criterion, level: np.ndarray) -> np.ndarray:
+def _place(slot: np.ndarray, own: np.ndarray, num_nodes: int) -> np.ndarray:
+    """Return each row's place among the nodes that are counted, -1 for none."""
+    place = np.full(num_nodes + 1, -1)  # the last entry serves slot -1
+    place[own] = np.arange(len(own))
+    return np.asarray(place[slot])
+
+
+def _with_siblings(counted: np.ndarray, own: np.ndarray, parents: np.ndarray) -> np.ndarray:
+    """Return the histograms of all children, from those that were counted.
+
+    Children 2 j and 2 j + 1 are those of parent j. If one of each pair was counted, the other is
+    what is left of the parent, which is overwritten.
+    """
+    histograms = np.empty((2 * len(parents), *counted.shape[1:]))
+    histograms[own] = counted
+    if len(own) == len(parents):
+        parents -= counted
+        histograms[own ^ 1] = parents
+    return histograms
+
+
+def _lighter(growing: BinnedTree, criterion: Criterion, level: list[int]) -> np.ndarray:
     """Return the place in `level` of the lighter child of each pair; of equal ones the left."""
     weight = criterion.weight(np.array([growing.stats[node] for node in level]))
     return np.arange(0, len(level), 2) + (weight[1::2] < weight[::2])
