@@ -105,21 +105,27 @@ def _exchange_bits(
     slot: np.ndarray,
     chosen: np.ndarray,
 ) -> np.ndarray:
-    """Return each row's node in the next level; the owners of winning columns know it."""
+    """Return each row's node in the next level, which owners of columns tell."""
     next_slot = np.full(len(slot), -1)
     place = np.full(len(cuts.gain), -1)
     place[chosen] = np.arange(len(chosen))
     for rank in np.unique(owner[chosen]):
-        is_its = np.zeros(len(cuts.gain) + 1, bool)  # the last entry serves slot -1
-        is_its[chosen[owner[chosen] == rank]] = True
-        rows = np.flatnonzero(is_its[slot])
+        won = chosen[owner[chosen] == rank]  # nodes that its columns split
+        rows = np.flatnonzero(np.isin(slot, won))
         bits = np.zeros(len(rows), bool)
         if comm.rank == rank:
-            for i in np.flatnonzero(is_its):
-                asked = (int(cuts.feature[i]), float(cuts.threshold[i]), bool(cuts.missing_left[i]))
-                here = slot[rows] == i
-                bits[here] = columns.goes_left(*asked)[rows[here]]
+            bits = _who_goes_left(columns, cuts, slot, rows)
         packed = tree_broadcast(comm, np.packbits(bits), root=int(rank))
         goes_left = np.unpackbits(packed, count=len(rows)).astype(bool)
         next_slot[rows] = 2 * place[slot[rows]] + ~goes_left
     return next_slot
+
+
+def _who_goes_left(columns: Columns, cuts: Cuts, slot: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return for rows whose nodes are split by own columns whether each goes left."""
+    bits = np.zeros(len(rows), bool)
+    for i in np.unique(slot[rows]):
+        here = slot[rows] == i
+        asked = int(cuts.feature[i]), float(cuts.threshold[i]), bool(cuts.missing_left[i])
+        bits[here] = columns.goes_left(*asked)[rows[here]]
+    return bits
