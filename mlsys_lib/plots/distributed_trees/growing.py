@@ -154,7 +154,7 @@ class GrowingPlot:
         axes.add_collection(self._new_cuts, autolim=False)
         for x, which, mark in ((0.012, 0, "▲"), (0.25, 1, "○")):
             key = axes.text(x, 1.035, f"{mark} {classes[which]}", transform=axes.transAxes)
-            key.set(color=_COLORS[which], bbox={"pad": 2.5, "lw": 0, "fc": _TINTS[which]})
+            key.set(color=INK, bbox={"pad": 2.5, "lw": 0, "fc": _TINTS[which]})
         self._likeness = axes.text(1, 1.035, "", ha="right", transform=axes.transAxes)
 
     def _marks(self, axes: Axes, points: np.ndarray, shape: np.ndarray) -> Path:
