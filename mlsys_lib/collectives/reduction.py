@@ -1,4 +1,6 @@
-"""The operations by which ranks combine their arrays: sum, mean, max, min."""
+"""The operations by which ranks combine their arrays: sum, mean, max, min, or one's own."""
+
+from typing import Protocol
 
 import numpy as np
 
@@ -10,6 +12,13 @@ _COMBINE: dict[str, np.ufunc] = {
     "max": np.maximum,
     "min": np.minimum,
 }
+
+
+class Operation(Protocol):
+    """Combines two partial results, as a ufunc does; the order of all ranks' must not matter."""
+
+    def __call__(self, one: np.ndarray, other: np.ndarray, /, *, out: np.ndarray) -> object:
+        """Write the combination into `out`, which may be `one`."""
 
 
 def combine_for(op: str, dtype: np.dtype) -> np.ufunc:
@@ -30,7 +39,7 @@ def combine_for(op: str, dtype: np.dtype) -> np.ufunc:
     return _COMBINE[op]
 
 
-def finish(op: str, total: np.ndarray, world_size: int) -> np.ndarray:
+def finish(op: str | Operation, total: np.ndarray, world_size: int) -> np.ndarray:
     """Turn the sum into the mean if `op` asks for it, in place; return `total`."""
     if op == "mean":
         np.divide(total, world_size, out=total)

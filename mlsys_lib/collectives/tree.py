@@ -6,7 +6,7 @@ IJHPCA 19(1), 2005, doi:10.1177/1094342005051521. Works for any number of ranks.
 
 import numpy as np
 
-from mlsys_lib.collectives.reduction import combine_for, finish
+from mlsys_lib.collectives.reduction import Operation, combine_for, finish
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer
 
@@ -39,9 +39,14 @@ def tree_broadcast(comm: Communicator, x: np.ndarray, root: int = 0) -> np.ndarr
 
 
 def tree_reduce(
-    comm: Communicator, x: np.ndarray, root: int = 0, op: str = "sum"
+    comm: Communicator, x: np.ndarray, root: int = 0, op: str | Operation = "sum"
 ) -> np.ndarray | None:
     """Combine `x` over all ranks; `root` gets the result, the others None.
+
+    Parameters
+    ----------
+    op : {"sum", "mean", "max", "min"} or Operation
+        An operation of one's own sees whole arrays, so it may compare rows.
 
     Notes
     -----
@@ -49,7 +54,7 @@ def tree_reduce(
     """
     place = _place(comm, root)
     total = np.array(x)
-    combine = combine_for(op, total.dtype)
+    combine = combine_for(op, total.dtype) if isinstance(op, str) else op
     arrived = np.empty_like(total)
     distance = 1
     while distance < comm.world_size:
@@ -63,7 +68,7 @@ def tree_reduce(
     return finish(op, total, comm.world_size)
 
 
-def tree_all_reduce(comm: Communicator, x: np.ndarray, op: str = "sum") -> np.ndarray:
+def tree_all_reduce(comm: Communicator, x: np.ndarray, op: str | Operation = "sum") -> np.ndarray:
     """Combine `x` over all ranks: reduce to rank 0, then broadcast.
 
     Notes

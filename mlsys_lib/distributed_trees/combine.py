@@ -13,10 +13,10 @@ from typing import Protocol
 
 import numpy as np
 
-from mlsys_lib.collectives import ring_all_gather, ring_all_reduce, ring_reduce_scatter
+from mlsys_lib.collectives import ring_all_reduce, ring_reduce_scatter, tree_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.distributed_trees.criterion import Criterion
-from mlsys_lib.distributed_trees.splits import Splits, best_splits, better
+from mlsys_lib.distributed_trees.splits import Splits, best_splits, better_rows
 
 AllReduce = Callable[[Communicator, np.ndarray], np.ndarray]
 
@@ -114,18 +114,10 @@ class ByReduceScatter:
         here = categorical[first : first + share]
         is_categorical[: len(here)] = here
         own = best_splits(histograms, criterion, is_categorical, min_weight)
-        return _best_of_all(self._comm, replace(own, feature=own.feature + first))
+        rows = replace(own, feature=own.feature + first).to_bytes()
+        best = tree_all_reduce(self._comm, rows, better_rows)
+        return Splits.from_bytes(best, own.goes_left.shape[1])
 
     def total(self, own: np.ndarray, histograms: np.ndarray) -> np.ndarray:
         """Return the sum over ranks, by an all-reduce of c numbers."""
         return ring_all_reduce(self._comm, own)
-
-
-def _best_of_all(comm: Communicator, own: Splits) -> Splits:
-    """Return each node's best split over all ranks; of equal ones the lowest feature."""
-    num_slots = own.goes_left.shape[1]
-    gathered = ring_all_gather(comm, own.to_bytes())
-    best = Splits.from_bytes(gathered[0], num_slots)
-    for rank in range(1, comm.world_size):
-        best = better(best, Splits.from_bytes(gathered[rank], num_slots))
-    return best

@@ -7,7 +7,7 @@ The sheet has O(2^D h d m) for PLANET (and writes B for h and k for d), and O(2^
 Yggdrasil. The first counts words. In the second, 2^D m counts words and D n m counts *bits*. So, if
 each rank sends everything once, PLANET is the cheaper one while
 
-    (2^D - 1) h d c  <  (2^D - 1) (4 + c) + D n / 64,
+    (2^D - 1) h d c  <  (2^D - 1) (5 + c) + D n / 64,
 
 which is 2^D against D n, and not "small D / n".
 """
@@ -66,14 +66,14 @@ def reduce_scatter_bytes(
 
     Notes
     -----
-    Each number of a histogram travels m - 1 times, d rounded up to a multiple of m. Then each rank
-    tells all others its best split of each node, and at the start its total.
+    Each number of a histogram travels m - 1 times, d rounded up to a multiple of m. The best split
+    of each node is found by an all-reduce on a tree, and at the start all ranks' total on a ring.
     """
     positive_int("world_size", world_size)
     shared = -(-num_features // world_size) * world_size
     words = sum(nodes) * shared * num_slots * width + 2 * width
     split_bytes = (3 + width) * WORD_BYTES + math.ceil(num_slots / 8)
-    return (world_size - 1) * (words * WORD_BYTES + world_size * sum(tried) * split_bytes)
+    return (world_size - 1) * (words * WORD_BYTES + 2 * sum(tried) * split_bytes)
 
 
 def voting_bytes(
@@ -154,7 +154,7 @@ def yggdrasil_bytes(
         m.
     """
     positive_int("world_size", world_size)
-    cuts = world_size * (world_size - 1) * sum(nodes) * (4 + width) * WORD_BYTES
+    cuts = 2 * (world_size - 1) * sum(nodes) * (5 + width) * WORD_BYTES
     bits = sum(math.ceil(rows / 8) for level in rows_by_owner for rows in level)
     return cuts + (world_size - 1) * bits
 

@@ -6,20 +6,20 @@ training deep decision trees at scale", NeurIPS 2016.
 A rank has all rows of some columns, so it scores their cuts alone and exactly, without bins. Ranks
 tell each other the best cut of each node, a few numbers. The rank that owns the winning column then
 tells which of the node's rows go left: one bit each. In the paper a master gathers the cuts; here
-an all-gather tells everybody. Their sorted columns are run-length encoded; ours of few values are a
-byte for each row (`columns`).
+a tree of ranks does, in which the better of two cuts goes on. Their sorted columns are run-length
+encoded; ours of few values are a byte for each row (`columns`).
 """
 
 import numpy as np
 
-from mlsys_lib.collectives import ring_all_gather, tree_broadcast
+from mlsys_lib.collectives import tree_all_reduce, tree_broadcast
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer, non_negative
 from mlsys_lib.distributed_trees.columns import Columns, Cuts
 from mlsys_lib.distributed_trees.criterion import Criterion
 from mlsys_lib.distributed_trees.exact_tree import GrowingTree
 from mlsys_lib.distributed_trees.histogram_tree import MAX_DEPTH
-from mlsys_lib.distributed_trees.splits import better
+from mlsys_lib.distributed_trees.splits import better_rows
 from mlsys_lib.distributed_trees.tree import Tree
 
 
@@ -58,7 +58,7 @@ def yggdrasil_tree(
 
     Notes
     -----
-    See `yggdrasil_bytes`: for each level an all-gather of 4 + c numbers a node, and a broadcast of
+    See `yggdrasil_bytes`: for each level an all-reduce of 5 + c numbers a node, and a broadcast of
     one bit for each row from each rank that owns a winning column.
     """
     integer("max_depth", max_depth, 0, MAX_DEPTH)
@@ -84,17 +84,11 @@ def yggdrasil_tree(
 
 def _best_of_all(comm: Communicator, own: Cuts) -> tuple[Cuts, np.ndarray]:
     """Return each node's best cut over all ranks, and the rank that owns its column."""
-    sent = np.column_stack([own.gain, own.feature, own.threshold, own.missing_left, own.left])
-    gathered = ring_all_gather(comm, sent)
-    best = _from_array(gathered[0])
-    for rank in range(1, comm.world_size):
-        best = better(best, _from_array(gathered[rank]))
-    owns = gathered[:, :, 1] == best.feature
-    return best, np.argmax(owns, axis=0)
-
-
-def _from_array(sent: np.ndarray) -> Cuts:
-    return Cuts(sent[:, 0], sent[:, 1], sent[:, 2], sent[:, 3] > 0, sent[:, 4:])
+    rank = np.full(len(own.gain), comm.rank)
+    rows = np.column_stack([own.gain, own.feature, own.threshold, own.missing_left, rank, own.left])
+    best = tree_all_reduce(comm, rows, better_rows)
+    cuts = Cuts(best[:, 0], best[:, 1], best[:, 2], best[:, 3] > 0, best[:, 5:])
+    return cuts, best[:, 4].astype(np.int64)
 
 
 def _exchange_bits(

@@ -51,3 +51,11 @@ def read_only(comm: Communicator, function: Callable[..., Any], x: np.ndarray) -
 def transposed(comm: Communicator, function: Callable[..., Any], x: np.ndarray) -> Any:
     """Call with a view that is not contiguous (pickling would make it so)."""
     return function(comm, x.T[:, ::2])
+
+
+def larger_row(one: np.ndarray, other: np.ndarray, /, *, out: np.ndarray) -> None:
+    """An operation: of two rows the one whose first number is larger, of equals `one`'s.
+
+    In a tree `one` comes from lower ranks than `other`, so of equals the lowest rank's stays.
+    """
+    np.copyto(out, np.where((other[:, 0] > one[:, 0])[:, None], other, one))

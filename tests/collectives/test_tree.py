@@ -2,7 +2,13 @@
 
 import numpy as np
 
-from mlsys_lib.collectives import cost, reference, tree_broadcast, tree_reduce
+from mlsys_lib.collectives import (
+    cost,
+    reference,
+    tree_all_reduce,
+    tree_broadcast,
+    tree_reduce,
+)
 from mlsys_lib.comm import PerRank
 from tests.collectives import bodies, checks
 from tests.conftest import Machine
@@ -48,3 +54,11 @@ def test_a_root_that_does_not_exist_is_refused(pair: Machine) -> None:
         run = pair.run(bodies.error_of, function, np.ones(3), root=2)
         assert set(run.results) == {"ValueError: root must be an integer in 0…1, got 2"}
         assert run.ledger.messages == ()
+
+
+def test_an_operation_of_ones_own_compares_rows(machine: Machine) -> None:
+    xs = [np.array([[rank % 3, rank], [-rank, 7.0]]) for rank in range(machine.world_size)]
+    run = machine.run(tree_all_reduce, PerRank(xs), bodies.larger_row)
+    best = max(range(machine.world_size), key=lambda rank: (rank % 3, -rank))
+    for result in run.results:
+        assert result.tolist() == [[best % 3, best], [0, 7]]

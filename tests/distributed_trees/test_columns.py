@@ -42,7 +42,7 @@ def test_a_compressed_column_takes_a_byte_a_row_and_a_sorted_one_sixteen():
     rng = np.random.default_rng(0)
     for num_values, missing, num_bytes in (
         (256, False, 5000 + 256 * 8), (257, False, 5000 * 16),
-        (255, True, 5000 + 255 * 8), (256, True, 5000 * 16 - 8),  # what is missing has no place in an order
+        (255, True, 5000 + 255 * 8), (256, True, 5000 * 16 - 8),
     ):  # fmt: skip
         x = rng.permutation(np.arange(5000) % num_values).astype(float)
         if missing:

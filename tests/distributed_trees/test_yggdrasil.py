@@ -67,5 +67,5 @@ def test_the_bits_are_bits() -> None:
     parts = columns(2, 2)
     own = PerRank([p.X[:, part] for part in parts])
     run = simulate(yggdrasil_tree, 2, own, p.stats, PerRank(parts), p.criterion, 1)
-    cuts = 2 * (4 + 3) * 8
+    cuts = 2 * (5 + 3) * 8
     assert run.ledger.total_bytes == 8000 / 8 + cuts

@@ -144,7 +144,7 @@ def test_description_and_table_say_the_numbers() -> None:
     shown = frontier("PLANET", 16, 4)
     assert describe_frontier(shown) == (
         "PLANET with 16 bins on 4 ranks. After 5 levels the tree names 66.3% of 1 000 test images "
-        "right, and 6.4 MB were sent: 140 times as much as Yggdrasil, which gets 66.6% right. All "
+        "right, and 6.4 MB were sent: 230 times as much as Yggdrasil, which gets 66.6% right. All "
         "7 settings lie between 64.2% and 66.6%; the standard error of a share is 1.5%. To send "
         "all rows to all ranks takes 3.53 MB."
     )

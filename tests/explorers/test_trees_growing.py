@@ -113,13 +113,12 @@ def test_histograms_of_planet_are_those_of_the_closed_form(workers: int) -> None
 
 
 @pytest.mark.parametrize("workers", WORKERS)
-def test_best_cuts_are_six_numbers_a_node_and_row_bits_one_bit_a_row(workers: int) -> None:
+def test_best_cuts_are_seven_numbers_a_node_and_row_bits_one_bit_a_row(workers: int) -> None:
     sent = sent_bytes("Yggdrasil", workers)
     tree = serial_tree("Yggdrasil", LEVELS)
     for level in range(LEVELS):
         tried = int((tree.depth == level).sum())
-        everyone = workers * (workers - 1)
-        assert sent["best cuts"][level].tolist() == [everyone * tried * 6 * 8 / workers] * workers
+        assert sent["best cuts"][level].sum() == 2 * (workers - 1) * tried * 7 * 8
         here = (tree.depth == level) & (tree.feature >= 0)
         rows = [tree.stats[here & (tree.feature == f)].sum() for f in (0, 1)]
         assert sent["row bits"][level].sum() == sum((workers - 1) * math.ceil(n / 8) for n in rows)
@@ -144,15 +143,15 @@ def test_description_and_table_say_the_numbers() -> None:
     assert describe_growth(shown) == (
         "Strategy Yggdrasil, 4 ranks, level 2 of 5. The tree has 4 leaves and misreads 62 of 569 "
         "tumors. The newest cuts are 0 of mean radius and 2 of mean texture. It is the same tree "
-        "as on one machine. All ranks together have sent 1.73 kB of best cuts and 432 B of row "
-        "bits, 1.37 kB of it for the newest level; each rank 504 B to 576 B. Only two ranks can "
+        "as on one machine. All ranks together have sent 1.01 kB of best cuts and 432 B of row "
+        "bits, 888 B of it for the newest level; each rank 240 B to 480 B. Only two ranks can "
         "hold a column, but all of them pass cuts and bits on."
     )
     header, rows = growth_table(shown)
     kinds = ("best cuts (bytes)", "row bits (bytes)")
     assert header == ("rank", "holds", *kinds, "sum (bytes)", "newest level (bytes)")
     assert [row[4] for row in rows] == [*shown.sent_bytes]
-    assert rows[0] == (0, "radius", 432, 144, 576, 288)
+    assert rows[0] == (0, "radius", 336, 144, 480, 224)
 
 
 def test_description_of_the_start_speaks_of_no_cut() -> None:

@@ -14,6 +14,7 @@ from functools import cache
 
 import numpy as np
 
+from mlsys_lib.collectives import ring_all_gather, tree_all_reduce
 from mlsys_lib.comm import PerRank, Run, simulate
 from mlsys_lib.core.units import format_bytes
 from mlsys_lib.distributed_trees import (
@@ -31,12 +32,14 @@ from mlsys_lib.explorers import Control, Explorer
 from mlsys_lib.explorers.explorer import Table
 from mlsys_lib.plots.distributed_trees import Cut, GrowingPlot, Growth, Region
 
-#: What each strategy sends in a level, in this order; the first of two by one all-gather.
+#: What each strategy sends in a level, in this order.
 KINDS = {
     "PLANET": ("histograms",),
     "Yggdrasil": ("best cuts", "row bits"),
     "voting": ("votes", "histograms"),
 }
+#: The collective by which the first of two kinds is sent.
+_FIRST = {"Yggdrasil": tree_all_reduce, "voting": ring_all_gather}
 LEVELS = 5
 TOP_K = 1
 FEATURES = ("mean radius", "mean texture")
@@ -167,14 +170,16 @@ def sent_bytes(strategy: str, workers: int) -> dict[str, np.ndarray]:
     """
     kinds = KINDS[strategy]
     sent = {kind: np.zeros((LEVELS, workers), np.int64) for kind in kinds}
-    gathered = workers - 1 if len(kinds) > 1 else 0  # messages of an all-gather, for each rank
+    first = (0,) * workers  # messages of the first kind, for each rank
+    if strategy in _FIRST:
+        first = simulate(_FIRST[strategy], workers, np.zeros(1)).ledger.sent_messages
     ledgers = [_run(strategy, workers, depth).ledger for depth in range(LEVELS + 1)]
     for rank in range(workers):
         sizes = [message[4] for message in ledgers[-1].messages if message[0] == rank]
         ends = [ledger.sent_messages[rank] for ledger in ledgers]
         sent[kinds[-1]][0, rank] = sum(sizes[: ends[0]])
         for level in range(LEVELS):
-            middle = ends[level] + gathered
+            middle = ends[level] + first[rank]
             sent[kinds[0]][level, rank] += sum(sizes[ends[level] : middle])
             sent[kinds[-1]][level, rank] += sum(sizes[middle : ends[level + 1]])
     return sent

@@ -118,7 +118,7 @@ def describe_map(shown: TrafficMap) -> str:
     return (
         f"A map of rows against features, for full trees of depth {shown.depth}, {shown.bins} bins "
         f"and {shown.workers} ranks. Yggdrasil sends less from this many features on: {line}. "
-        f"{cases}. On the right, bits for each row against depth: PLANET doubles with each level, "
+        f"{cases}. Second panel: bits for each row against depth. PLANET doubles with each level, "
         "Yggdrasil adds one bit, and the best cuts of all nodes."
     )
 
