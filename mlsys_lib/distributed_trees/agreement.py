@@ -149,7 +149,7 @@ def common_grid(comm: Communicator, stats: np.ndarray) -> np.ndarray:
     Two all-reduces, of c numbers and of one.
     """
     largest = np.abs(stats).max(axis=0, initial=0.0)
-    steps(largest, len(stats))
+    steps(largest, 1)
     num_rows = ring_all_reduce(comm, np.array([float(len(stats))]))
     step = steps(ring_all_reduce(comm, largest, op="max"), int(num_rows[0]))
     return on_grid(stats, step)

@@ -71,25 +71,62 @@ def exact_bins(X: np.ndarray, num_bins: int, categorical: Sequence[int] = ()) ->
         each get a bin of their own.
     categorical : sequence of int
         Columns whose values are names and have no order.
+
+    Raises
+    ------
+    ValueError
+        If a value is infinite, or a column has too many categories.
     """
     integer("num_bins", num_bins, 2, MAX_BINS)
+    X = np.asarray(X, np.float64)
+    require_no_infinity(X)
     is_categorical = np.isin(np.arange(X.shape[1]), categorical)
     edges = []
     for f in range(X.shape[1]):
         column = X[:, f][~np.isnan(X[:, f])]
         values, counts = np.unique(column, return_counts=True)
-        edges.append(values if is_categorical[f] else edges_of(values, counts, num_bins))
+        edges.append(
+            categories_of(f, values) if is_categorical[f] else edges_of(values, counts, num_bins)
+        )
     return Bins(tuple(edges), is_categorical)
+
+
+def require_no_infinity(X: np.ndarray) -> None:
+    """Raise if a value is infinite: no cut lies between it and another."""
+    if np.isinf(X).any():
+        raise ValueError("X must be finite or NaN, got an infinite value")
+
+
+def categories_of(feature: int, values: np.ndarray) -> np.ndarray:
+    """Return the categories of a column, or raise if codes cannot tell so many apart."""
+    if len(values) > MAX_BINS:
+        raise ValueError(
+            f"a categorical column must have at most {MAX_BINS} categories, "
+            f"got {len(values)} in column {feature}"
+        )
+    return values
+
+
+def between(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return the middle of two values, or the lower one where nothing lies between them.
+
+    So low <= middle < high, and a cut at it tells the two apart.
+
+    >>> float(between(np.array(1.0), np.nextafter(1.0, 2)))
+    1.0
+    """
+    middle = np.maximum(low, low / 2 + high / 2)  # halves first: a sum could overflow
+    return np.asarray(np.where(middle < high, middle, low))
 
 
 def edges_of(values: np.ndarray, weights: np.ndarray, num_bins: int) -> np.ndarray:
     """Return at most num_bins - 1 edges that cut rising, distinct values into about equal weights.
 
-    An edge lies in the middle between two values, so that it tells them apart after rounding too.
+    An edge lies between two values, see `between`.
     """
     if len(values) <= 1:
         return np.empty(0)
-    middles = values[:-1] + (values[1:] - values[:-1]) / 2
+    middles = between(values[:-1], values[1:])
     if len(values) <= num_bins:
         return np.asarray(middles)
     below = np.cumsum(weights)[:-1]  # weight up to each middle

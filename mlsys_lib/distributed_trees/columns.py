@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mlsys_lib.distributed_trees.bins import between, require_no_infinity
 from mlsys_lib.distributed_trees.criterion import Criterion
 from mlsys_lib.distributed_trees.splits import better, gains
 
@@ -171,6 +172,7 @@ class Columns:
     """
 
     def __init__(self, X: np.ndarray, features: np.ndarray) -> None:
+        require_no_infinity(X)
         self.num_rows = len(X)
         self._columns = {
             int(f): _column(np.ascontiguousarray(x, np.float64))
@@ -250,8 +252,7 @@ def _best_cuts(
     num_sides = sides.shape[1]
     best, which = _first_of_the_largest(gain.ravel(), np.repeat(node, num_sides), len(whole))
     cut, right = which // num_sides, which % num_sides
-    next_value = np.append(runs.value[1:], np.inf)
-    middle = runs.value + (next_value - runs.value) / 2
+    middle = between(runs.value, np.append(runs.value[1:], np.inf))
     threshold = np.where(is_last, np.inf, middle)[cut]
     name = np.where(np.isfinite(best), feature, np.iinfo(np.int64).max)
     return Cuts(best, name, threshold, right == 0, sides[cut, right])

@@ -36,8 +36,16 @@ class Combine(Protocol):
     ) -> Splits:
         """Take what was kept of each node; return its best split, the same on every rank."""
 
-    def total(self, own: np.ndarray, histograms: np.ndarray) -> np.ndarray:
-        """Return the statistics of all ranks' rows, from this rank's and what it kept."""
+    def total(self, own: np.ndarray, histograms: np.ndarray | None) -> np.ndarray:
+        """Return the statistics of all ranks' rows.
+
+        Parameters
+        ----------
+        own : ndarray of shape (c,)
+            Those of this rank's rows.
+        histograms : ndarray or None
+            What was kept of the root, if anything was counted.
+        """
 
 
 class Alone:
@@ -49,7 +57,7 @@ class Alone:
         """Return the histograms as they are."""
         return histograms
 
-    def total(self, own: np.ndarray, histograms: np.ndarray) -> np.ndarray:
+    def total(self, own: np.ndarray, histograms: np.ndarray | None) -> np.ndarray:
         """Return this machine's own."""
         return own
 
@@ -72,8 +80,10 @@ class ByAllReduce:
         """Return the sums over all ranks."""
         return self._all_reduce(self._comm, histograms)
 
-    def total(self, own: np.ndarray, histograms: np.ndarray) -> np.ndarray:
-        """Return the sum over the bins of any feature: no message."""
+    def total(self, own: np.ndarray, histograms: np.ndarray | None) -> np.ndarray:
+        """Return the sum over the bins of any feature: no message, if they are known."""
+        if histograms is None:
+            return self._all_reduce(self._comm, own)
         return np.asarray(histograms[0, 0].sum(axis=0))
 
 
@@ -118,6 +128,6 @@ class ByReduceScatter:
         best = tree_all_reduce(self._comm, rows, better_rows)
         return Splits.from_bytes(best, own.goes_left.shape[1])
 
-    def total(self, own: np.ndarray, histograms: np.ndarray) -> np.ndarray:
+    def total(self, own: np.ndarray, histograms: np.ndarray | None) -> np.ndarray:
         """Return the sum over ranks, by an all-reduce of c numbers."""
         return ring_all_reduce(self._comm, own)

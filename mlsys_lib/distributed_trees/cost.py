@@ -38,10 +38,10 @@ def planet_bytes(
 
     Notes
     -----
-    A ring sends each number 2 (m - 1) times in all.
+    A ring sends each number 2 (m - 1) times in all. A tree without a split costs c numbers.
     """
     positive_int("world_size", world_size)
-    words = sum(nodes) * num_features * num_slots * width
+    words = sum(nodes) * num_features * num_slots * width if nodes else width
     return 2 * (world_size - 1) * words * WORD_BYTES
 
 
@@ -175,7 +175,8 @@ def planet_memory_bytes(
     -----
     When the last level is counted, five times 2^(D - 2) histograms exist at once: those of the
     level before, a copy of them, what was counted, and twice as many of the new level. Scoring a
-    node takes a few times its histogram, and each row 6 + c words.
+    node takes a few times its histogram, and each row 6 + c words. What Python itself keeps for a
+    tree, some hundred kB, is not counted.
     """
     histogram = num_features * num_slots * width
     scoring = 2 * num_features * num_slots * (width + 10)

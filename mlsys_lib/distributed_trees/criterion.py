@@ -44,7 +44,11 @@ class Criterion(Protocol):
 
 @dataclass(frozen=True)
 class Variance:
-    """Regression: (Σw, Σwy, Σwy²); the impurity is the weighted sum of squared deviations."""
+    """Regression: (Σw, Σwy, Σwy²); the impurity is the weighted sum of squared deviations.
+
+    Gains do not need Σwy²: it is on both sides of the subtraction. The papers send it, and with it
+    a node knows its own impurity.
+    """
 
     @property
     def width(self) -> int:
@@ -53,6 +57,7 @@ class Variance:
 
     def encode(self, y: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return (w, wy, wy²) of each row; y has shape (n,)."""
+        weight, y = np.asarray(weight, np.float64), np.asarray(y, np.float64)
         return np.stack([weight, weight * y, weight * y * y], axis=1)
 
     def weight(self, stats: np.ndarray) -> np.ndarray:
@@ -94,10 +99,9 @@ class _Classes:
         Raises
         ------
         ValueError
-            If a label is not in 0 … num_classes - 1.
+            If a label is not a whole number in 0 … num_classes - 1.
         """
-        if len(y) and not (0 <= y.min() and y.max() < self.num_classes):
-            raise ValueError(f"y must be in 0…{self.num_classes - 1}, got {y.min()}…{y.max()}")
+        require_labels(y, self.num_classes)
         stats = np.zeros((len(y), self.num_classes))
         stats[np.arange(len(y)), y] = weight
         return stats
@@ -176,6 +180,14 @@ class Newton:
     def value(self, stats: np.ndarray) -> np.ndarray:
         """Return -G / (H + λ), one step of Newton's."""
         return -_ratio(stats[..., 1], stats[..., 2] + self.l2)[..., None]
+
+
+def require_labels(y: np.ndarray, num_classes: int) -> None:
+    """Raise if labels are not whole numbers in 0 … num_classes - 1."""
+    if y.dtype.kind not in "iu":
+        raise ValueError(f"y must hold whole numbers for classes, got dtype {y.dtype}")
+    if len(y) and not (0 <= y.min() and y.max() < num_classes):
+        raise ValueError(f"y must be in 0…{num_classes - 1}, got {y.min()}…{y.max()}")
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ costs is the rounding of each row's statistic, at most 2^-53 of n times the larg
 import numpy as np
 
 _BITS = 53  # of a double's significand
+_LEAST = -1074  # 2**-1074 is the smallest double above 0
 
 
 def steps(largest: np.ndarray, num_rows: int) -> np.ndarray:
@@ -30,12 +31,14 @@ def steps(largest: np.ndarray, num_rows: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If a statistic is NaN or infinite: a target or a weight was.
+        If a sum is NaN or infinite: a target or a weight was, or is too large.
     """
-    if not np.isfinite(largest).all():
-        raise ValueError(f"stats must be finite, got {largest.tolist()} as their largest")
-    _, exponent = np.frexp(largest * max(1, num_rows))  # below 2**exponent
-    return np.asarray(np.ldexp(1.0, exponent - _BITS))
+    with np.errstate(over="ignore"):
+        sums = largest * max(1, num_rows)
+    if not np.isfinite(sums).all():
+        raise ValueError(f"sums of stats must be finite, got {sums.tolist()} as their bound")
+    _, exponent = np.frexp(sums)  # below 2**exponent
+    return np.asarray(np.ldexp(1.0, np.maximum(exponent - _BITS, _LEAST)))
 
 
 def on_grid(stats: np.ndarray, step: np.ndarray) -> np.ndarray:

@@ -80,9 +80,12 @@ def grow_binned(
     """Do what `grow_histogram_tree` does, to arguments that were checked."""
     growing = BinnedTree(bins.num_slots)
     slot = np.zeros(len(codes), np.int64)  # a row's node in this level, or -1
+    root = stats.sum(axis=0)
+    if max_depth == 0:
+        growing.add(combine.total(root, None), depth=0)
+        return growing
     histograms = combine.sums(count(codes, stats, slot, 1, bins.num_slots))
-    root = combine.total(stats.sum(axis=0), histograms)
-    level = [growing.add(root, depth=0)]
+    level = [growing.add(combine.total(root, histograms), depth=0)]
     for depth in range(1, max_depth + 1):
         splits = combine.splits(histograms, criterion, bins.categorical, min_weight)
         chosen = np.flatnonzero(np.isfinite(splits.gain))

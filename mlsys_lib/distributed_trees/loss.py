@@ -9,6 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
+from mlsys_lib.distributed_trees.criterion import require_labels
+
 _TINY = 1e-12  # a probability is kept this far from 0 and 1
 
 
@@ -63,6 +65,7 @@ class Logistic:
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return 1 for class 1."""
+        require_labels(y, 2)
         return np.asarray((y == 1).astype(float)[:, None])
 
     def begin(self, mean: np.ndarray) -> np.ndarray:
@@ -95,6 +98,7 @@ class Softmax:
 
     def encode(self, y: np.ndarray) -> np.ndarray:
         """Return 1 in the column of the class."""
+        require_labels(y, self.num_outputs)
         return np.asarray(np.eye(self.num_outputs)[y])
 
     def begin(self, mean: np.ndarray) -> np.ndarray:

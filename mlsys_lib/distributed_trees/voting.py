@@ -111,7 +111,7 @@ class ByVoting:
             found.append(_best_among(who, sums, criterion, categorical, min_weight))
         return stack(found)
 
-    def total(self, own: np.ndarray, histograms: np.ndarray) -> np.ndarray:
+    def total(self, own: np.ndarray, histograms: np.ndarray | None) -> np.ndarray:
         """Return the sum over ranks, by an all-reduce of c numbers."""
         return ring_all_reduce(self._comm, own)
 
