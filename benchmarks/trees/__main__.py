@@ -18,7 +18,7 @@ from sklearn.tree import DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
 from benchmarks.comm.__main__ import machine
-from mlsys_lib.comm import PerRank, simulate
+from mlsys_lib.comm import simulate
 from mlsys_lib.distributed_trees import (
     Tree,
     Variance,
@@ -36,6 +36,7 @@ from mlsys_lib.distributed_trees.cost import (
     planet_memory_bytes,
     yggdrasil_bytes,
 )
+from mlsys_lib.distributed_trees.dealing import deal_columns, deal_rows
 
 RESULTS = Path(__file__).parents[1] / "results" / "trees.json"
 ROWS, COLUMNS, DEPTH, BINS, REPEAT = 100_000, 20, 6, 256, 7
@@ -151,7 +152,7 @@ def measure_bytes() -> dict[str, float]:
     X, y = friedman(ROWS, 0)
     bins, stats = exact_bins(X, BINS), statistics(y)
     codes = bins.encode(X)
-    own = [PerRank([a[rank::RANKS] for rank in range(RANKS)]) for a in (codes, stats)]
+    own = deal_rows(RANKS, codes, stats)
     run = simulate(planet_tree, RANKS, *own, bins, CRITERION, DEPTH)
     levels = full_levels(DEPTH, subtract=True)
     planet = planet_bytes(levels, COLUMNS, bins.num_slots, CRITERION.width, RANKS)
@@ -171,14 +172,13 @@ def measure_wide() -> dict[str, float]:
     rng = np.random.default_rng(0)
     X = rng.integers(0, 255, (ROWS, WIDE_COLUMNS)).astype(np.float64)
     y = X[:, :7] @ rng.normal(size=7) / 100 + rng.normal(size=ROWS)
-    stats, columns = statistics(y), [np.arange(WIDE_COLUMNS)[r::RANKS] for r in range(RANKS)]
-    shards = PerRank([X[:, own] for own in columns])
-    run = simulate(yggdrasil_tree, RANKS, shards, stats, PerRank(columns), CRITERION, WIDE_DEPTH)
+    stats, (shards, features) = statistics(y), deal_columns(RANKS, X)
+    run = simulate(yggdrasil_tree, RANKS, shards, stats, features, CRITERION, WIDE_DEPTH)
     tree, yggdrasil = run.results[0], run.ledger.total_bytes
-    form = yggdrasil_form(tree, columns)
+    form = yggdrasil_form(tree, list(features.values))
     bins = exact_bins(X, BINS)
     codes = bins.encode(X)
-    own = [PerRank([a[rank::RANKS] for rank in range(RANKS)]) for a in (codes, stats)]
+    own = deal_rows(RANKS, codes, stats)
     planet = simulate(planet_tree, RANKS, *own, bins, CRITERION, WIDE_DEPTH).ledger.total_bytes
     return {
         "wide_planet_bytes": planet,

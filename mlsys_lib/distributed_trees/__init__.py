@@ -9,6 +9,7 @@ from mlsys_lib.distributed_trees.agreement import common_bins, common_grid
 from mlsys_lib.distributed_trees.bins import Bins, exact_bins
 from mlsys_lib.distributed_trees.controller import controller_tree
 from mlsys_lib.distributed_trees.criterion import Criterion, Entropy, Gini, Newton, Variance
+from mlsys_lib.distributed_trees.dealing import deal_columns, deal_rows
 from mlsys_lib.distributed_trees.exact_sums import on_grid, steps
 from mlsys_lib.distributed_trees.exact_tree import grow_exact_tree
 from mlsys_lib.distributed_trees.histogram_tree import grow_histogram_tree
@@ -30,6 +31,8 @@ __all__ = [
     "common_bins",
     "common_grid",
     "controller_tree",
+    "deal_columns",
+    "deal_rows",
     "exact_bins",
     "grow_exact_tree",
     "grow_histogram_tree",

@@ -1,6 +1,7 @@
 """What ranks agree on before the first tree: that their shards match, where bins end, the grid.
 
-No rank has all rows, so each of these takes a few messages. They are small: none grows with n.
+No rank has all rows, so each of these takes a few messages. They are small: what is told of a
+column grows with the logarithm of n, or with its categories.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,20 +12,36 @@ import numpy as np
 from mlsys_lib.collectives import ring_all_gather, ring_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer
-from mlsys_lib.distributed_trees.bins import MAX_BINS, Bins, edges_of
+from mlsys_lib.distributed_trees.bins import (
+    MAX_BINS,
+    Bins,
+    categories_of,
+    edges_of,
+    require_no_infinity,
+)
 from mlsys_lib.distributed_trees.exact_sums import on_grid, steps
 from mlsys_lib.distributed_trees.sketch import QuantileSketch
 
 _FAULTS = (
     "",
-    "X must be finite or NaN, got an infinite value",
-    "y must be finite, got NaN or infinity",
-    "weight must be finite and >= 0, got another value",
+    "X must be a table of numbers, got another shape or dtype",
     "y and weight must have a value for each row of X, got other lengths",
+    "X must be finite or NaN, got an infinite value",
+    "y must be finite, and its squares too, got NaN, infinity or a number too large",
+    "weight must be finite and >= 0, got another value",
+    "row_ids and features must be whole numbers >= 0, one for each, got others",
 )
+ROWS, COLUMNS, DTYPE, FAULT, CHECKSUM, LARGEST = range(6)
 
 
-def check_row_shards(comm: Communicator, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
+def check_row_shards(
+    comm: Communicator,
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    row_ids: np.ndarray,
+    recipe: object,
+) -> None:
     """Raise on every rank the same error, which names the ranks, if shards of rows do not match.
 
     A rank that raised alone would leave the others waiting.
@@ -36,27 +53,42 @@ def check_row_shards(comm: Communicator, X: np.ndarray, y: np.ndarray, weight: n
         This rank's rows; NaN is missing.
     y, weight : ndarrays of length n_r
         Targets, and what each row weighs.
+    row_ids : ndarray of shape (n_r,), int64
+        Numbers of these rows among all, below n. That no two rows have the same is not checked.
+    recipe : object
+        What is going to be done; ranks are held to one text of it.
 
     Raises
     ------
     ValueError
-        If ranks differ in columns or dtype, nobody has a row or a column, or some rank has an
-        infinite value, a target that is no number, or a negative weight.
+        If ranks differ in columns, dtype or recipe, nobody has a row that weighs something or a
+        column, or some rank has an infinite value, a target that is no number, a negative weight,
+        or numbers of rows beyond n.
 
     Notes
     -----
-    An all-gather of 5 numbers, before any other message.
+    An all-gather of 6 numbers, before any other message.
     """
-    facts = [*_shape(X), X.dtype.num, _fault(X, y, weight), 0]
-    every = ring_all_gather(comm, np.array(facts, np.int64))
+    every = _tell(comm, X, y, weight, row_ids, len(y), crc32(repr(recipe).encode()))
     _refuse_faults(every)
-    _refuse_differences("columns", every[:, 1])
-    _refuse_differences("dtype", every[:, 2], _dtype_name)
-    _refuse_nothing(int(every[:, 0].sum()), int(every[0, 1]))
+    _refuse_differences("columns", every[:, COLUMNS])
+    _refuse_differences("dtype", every[:, DTYPE], _dtype_name)
+    _refuse_differences("recipe", every[:, CHECKSUM], "checksum {}".format)
+    num_rows = int(every[:, ROWS].sum())
+    if every[:, LARGEST].max() >= num_rows > 0:
+        ranks = np.flatnonzero(every[:, LARGEST] >= num_rows).tolist()
+        raise ValueError(f"row_ids must be below {num_rows}, got more on {_names(ranks)}")
+    weighs = ring_all_reduce(comm, np.array([np.count_nonzero(weight)]))
+    _refuse_nothing(int(weighs[0]), int(every[0, COLUMNS]))
 
 
 def check_column_shards(
-    comm: Communicator, X: np.ndarray, y: np.ndarray, weight: np.ndarray
+    comm: Communicator,
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    features: np.ndarray,
+    recipe: object,
 ) -> None:
     """Raise on every rank the same error, which names the ranks, if shards of columns do not match.
 
@@ -66,43 +98,74 @@ def check_column_shards(
         This rank's columns of all rows.
     y, weight : ndarrays of length n
         The same on every rank.
+    features : ndarray of shape (d_r,), int64
+        What these columns are called; no two ranks have the same.
+    recipe : object
+        As in `check_row_shards`.
 
     Raises
     ------
     ValueError
-        As in `check_row_shards`, and if ranks differ in rows, targets or weights.
+        As in `check_row_shards`, and if ranks differ in rows, targets or weights, or two columns
+        have the same name.
+
+    Notes
+    -----
+    All-gathers of 6 numbers, and of the names of columns.
     """
     same = crc32(np.ascontiguousarray(y).tobytes(), crc32(np.ascontiguousarray(weight).tobytes()))
-    facts = [*_shape(X), X.dtype.num, _fault(X, y, weight), same]
-    every = ring_all_gather(comm, np.array(facts, np.int64))
+    same = crc32(repr(recipe).encode(), same)
+    every = _tell(comm, X, y, weight, features, X.shape[-1], same)
     _refuse_faults(every)
-    _refuse_differences("rows", every[:, 0])
-    _refuse_differences("dtype", every[:, 2], _dtype_name)
-    _refuse_differences("targets and weights", every[:, 4], "checksum {}".format)
-    _refuse_nothing(int(every[0, 0]), int(every[:, 1].sum()))
+    _refuse_differences("rows", every[:, ROWS])
+    _refuse_differences("dtype", every[:, DTYPE], _dtype_name)
+    _refuse_differences("targets, weights and recipe", every[:, CHECKSUM], "checksum {}".format)
+    _refuse_nothing(int(np.count_nonzero(weight)), int(every[:, COLUMNS].sum()))
+    named = np.full(int(every[:, COLUMNS].max()), -1)
+    named[: len(features)] = features
+    names = ring_all_gather(comm, named)
+    names, counts = np.unique(names[names >= 0], return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"features must differ, got {names[counts > 1].tolist()} more than once")
 
 
-def _shape(X: np.ndarray) -> tuple[int, int]:
-    if X.ndim != 2:
-        raise ValueError(f"X must have two dimensions, got shape {X.shape}")
-    return X.shape[0], X.shape[1]
+def _tell(
+    comm: Communicator,
+    X: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray,
+    ids: np.ndarray,
+    num_ids: int,
+    checksum: int,
+) -> np.ndarray:
+    """Return the facts of all ranks' shards, shape (m, 6)."""
+    fault = _fault(X, y, weight, ids, num_ids)
+    shape = X.shape if X.ndim == 2 else (0, 0)
+    largest = int(ids.max(initial=0)) if not fault else 0
+    facts = [*shape, X.dtype.num, fault, checksum, largest]
+    return ring_all_gather(comm, np.array(facts, np.int64))
 
 
-def _fault(X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> int:
+def _fault(X: np.ndarray, y: np.ndarray, weight: np.ndarray, ids: np.ndarray, num_ids: int) -> int:
     """Return the index into `_FAULTS` of what is wrong with this shard, 0 if nothing is."""
+    if X.ndim != 2 or X.dtype.kind not in "biuf":
+        return 1
     if not len(X) == len(y) == len(weight):
-        return 4
+        return 2
+    with np.errstate(over="ignore"):
+        squares = weight * np.square(y, dtype=np.float64)
     found = (
         bool(np.isinf(X).any()),
-        not np.isfinite(y).all(),
+        not np.isfinite(squares).all(),
         not (np.isfinite(weight) & (weight >= 0)).all(),
+        len(ids) != num_ids or ids.dtype.kind not in "iu" or bool((ids < 0).any()),
     )
-    return found.index(True) + 1 if any(found) else 0
+    return found.index(True) + 3 if any(found) else 0
 
 
 def _refuse_faults(every: np.ndarray) -> None:
     for fault, message in enumerate(_FAULTS):
-        ranks = np.flatnonzero(every[:, 3] == fault).tolist()
+        ranks = np.flatnonzero(every[:, FAULT] == fault).tolist()
         if fault and ranks:
             raise ValueError(f"{message} on {_names(ranks)}")
 
@@ -122,7 +185,7 @@ def _dtype_name(num: int) -> str:
 
 
 def _refuse_nothing(num_rows: int, num_columns: int) -> None:
-    for name, number in (("row", num_rows), ("column", num_columns)):
+    for name, number in (("column", num_columns), ("row that weighs something", num_rows)):
         if number == 0:
             raise ValueError(f"some rank must have a {name}, got none on any")
 
@@ -190,7 +253,8 @@ def common_bins(
     weights, padded to the rank with most.
     """
     integer("num_bins", num_bins, 2, MAX_BINS)
-    capacity = capacity or 8 * num_bins
+    capacity = 8 * num_bins if capacity is None else integer("capacity", capacity, 2)
+    require_no_infinity(X)
     is_categorical = np.isin(np.arange(X.shape[1]), categorical)
     own = [
         _summary(x, len(x) if names else capacity)
@@ -207,7 +271,7 @@ def common_bins(
         value, weight = np.concatenate(told).T
         distinct, which = np.unique(value, return_inverse=True)
         total = np.bincount(which, weight, len(distinct))
-        edges.append(distinct if names else edges_of(distinct, total, num_bins))
+        edges.append(categories_of(f, distinct) if names else edges_of(distinct, total, num_bins))
     return Bins(tuple(edges), is_categorical)
 
 

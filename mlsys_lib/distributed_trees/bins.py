@@ -33,8 +33,23 @@ class Bins:
     @property
     def num_slots(self) -> int:
         """Codes of a feature, h: those of the largest feature, and the one for missing values."""
-        sizes = [len(e) + (not c) for e, c in zip(self.edges, self.categorical, strict=True)]
-        return max(sizes, default=1) + 1
+        return int(self.num_bins.max(initial=1)) + 1
+
+    @property
+    def num_bins(self) -> np.ndarray:
+        """Bins or categories of each column, the one for missing values not counted: shape (d,)."""
+        return np.array(
+            [len(e) + (not c) for e, c in zip(self.edges, self.categorical, strict=True)]
+        )
+
+    def mask_unseen(self, X: np.ndarray) -> np.ndarray:
+        """Return X with NaN for each category that these bins do not know; X stays as it is."""
+        if not self.categorical.any():
+            return X
+        X = np.array(X, np.float64)
+        for f in np.flatnonzero(self.categorical):
+            X[~np.isin(X[:, f], self.edges[f]), f] = np.nan
+        return X
 
     def encode(self, X: np.ndarray) -> np.ndarray:
         """Return codes of shape (n, d), feature-major in memory; the last code is missing.

@@ -15,7 +15,8 @@ from typing import Protocol
 
 import numpy as np
 
-from mlsys_lib.distributed_trees.criterion import Criterion, Newton
+from mlsys_lib.distributed_trees.bins import Bins
+from mlsys_lib.distributed_trees.criterion import Criterion, Newton, Variance
 from mlsys_lib.distributed_trees.loss import Loss
 from mlsys_lib.distributed_trees.tree import Tree
 
@@ -33,15 +34,22 @@ class Ensemble:
         Which output each tree adds to; `ALL` if it has a value for each.
     base : ndarray of shape (outputs,)
     scale : float
+    bins : Bins or None
+        How columns were cut; None where every cut was tried.
     """
 
     trees: tuple[Tree, ...]
     outputs: tuple[int, ...]
     base: np.ndarray
     scale: float
+    bins: Bins | None = None
 
     def predict(self, X: np.ndarray) -> np.ndarray:
-        """Return the outputs of each row, shape (n, outputs)."""
+        """Return the outputs of each row, shape (n, outputs).
+
+        A category that training did not see counts as missing.
+        """
+        X = X if self.bins is None else self.bins.mask_unseen(X)
         total = np.zeros((len(X), len(self.base)))
         for tree, output in zip(self.trees, self.outputs, strict=True):
             if output == ALL:
@@ -53,6 +61,10 @@ class Ensemble:
 
 class Grower(Protocol):
     """Grows trees from rows or columns of this rank, together with all others."""
+
+    @property
+    def bins(self) -> Bins | None:
+        """How columns are cut, if they are."""
 
     @property
     def row_ids(self) -> np.ndarray:
@@ -85,18 +97,33 @@ def forest(
 ) -> Ensemble:
     """Grow trees on rows drawn anew for each, to be averaged.
 
+    Targets that are numbers are first freed of their mean, which is `base`: a gain is a difference
+    of squares, and far from zero nothing would be left of it.
+
     Parameters
     ----------
     seed : int or None
-        Of the draws, which are the same however rows are dealt out; None draws all rows once.
+        Of the draws, which are the same however rows are dealt out; None draws all rows once. So
+        does a draw that hits no row which weighs something.
     """
+    base = _mean(grower, y, weight) if isinstance(criterion, Variance) else 0.0
     trees = []
     for number in range(num_trees):
-        times = 1 if seed is None else drawn(number, seed, grower.num_rows)[grower.row_ids]
-        tree, _ = grower.grow(criterion.encode(y, weight * times), criterion)
+        times = np.ones(len(y))
+        if seed is not None:
+            times = drawn(number, seed, grower.num_rows)[grower.row_ids]
+            if grower.total((weight * times)[:, None])[0] == 0:
+                times = np.ones(len(y))
+        tree, _ = grower.grow(criterion.encode(y - base if base else y, weight * times), criterion)
         trees.append(tree)
-    base = np.zeros(trees[0].value.shape[1])
-    return Ensemble(tuple(trees), (ALL,) * num_trees, base, 1 / num_trees)
+    outputs = trees[0].value.shape[1]
+    every = (ALL,) * num_trees
+    return Ensemble(tuple(trees), every, np.full(outputs, base), 1 / num_trees, grower.bins)
+
+
+def _mean(grower: Grower, y: np.ndarray, weight: np.ndarray) -> float:
+    sums = grower.total(np.column_stack([weight, weight * y]))
+    return float(sums[1] / sums[0])
 
 
 def drawn(number: int, seed: int, num_rows: int) -> np.ndarray:
@@ -138,4 +165,4 @@ def boost(
             score[:, output] += learning_rate * tree.value[leaf, 0]
             trees.append(tree)
             outputs.append(output)
-    return Ensemble(tuple(trees), tuple(outputs), base, learning_rate)
+    return Ensemble(tuple(trees), tuple(outputs), base, learning_rate, grower.bins)

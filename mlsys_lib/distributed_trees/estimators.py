@@ -3,7 +3,7 @@
 This file needs scikit-learn; the rest of the folder does not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -11,10 +11,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from mlsys_lib.comm import PerRank, ProcessPool, Run, simulate
-from mlsys_lib.core.validate import one_of, positive_int
-from mlsys_lib.distributed_trees.bins import exact_bins
+from mlsys_lib.comm import ProcessPool, Run, simulate
+from mlsys_lib.core.validate import integer, one_of, positive_int
 from mlsys_lib.distributed_trees.criterion import Criterion, Entropy, Gini, Variance
+from mlsys_lib.distributed_trees.dealing import deal_columns, deal_rows
 from mlsys_lib.distributed_trees.loss import Logistic, Loss, Softmax, SquaredError
 from mlsys_lib.distributed_trees.training import (
     ROW_STRATEGIES,
@@ -32,6 +32,7 @@ class _DistributedTrees(BaseEstimator):  # type: ignore[misc]
     def __init__(
         self,
         *,
+        criterion: str = "auto",
         strategy: str = "planet",
         num_workers: int = 1,
         ensemble: str = "tree",
@@ -45,6 +46,7 @@ class _DistributedTrees(BaseEstimator):  # type: ignore[misc]
         l2: float = 1.0,
         seed: int = 0,
     ) -> None:
+        self.criterion = criterion
         self.strategy = strategy
         self.num_workers = num_workers
         self.ensemble = ensemble
@@ -75,24 +77,24 @@ class _DistributedTrees(BaseEstimator):  # type: ignore[misc]
             self.min_weight, tuple(self.categorical), self.top_k, self.learning_rate, self.l2,
             self.seed,
         )  # fmt: skip
+        for feature in recipe.categorical:
+            integer("categorical", feature, 0, X.shape[1] - 1)
         counts = weight > 0  # a row that weighs nothing tells nothing
         X, y, weight = X[counts], y[counts], weight[counts]
         if self.strategy == "yggdrasil":
-            run = _run_on_columns(world_size, pool, X, y, weight, recipe)
+            hands = deal_columns(world_size, X)
+            run = _run(pool, world_size, train_on_columns, *hands, y, weight, recipe)
         else:
-            run = _run_on_rows(world_size, pool, X, y, weight, recipe, self.strategy)
+            hands = deal_rows(world_size, X, y, weight, np.arange(len(X)))
+            run = _run(pool, world_size, train_on_rows, *hands, recipe, self.strategy)
         self.ensemble_, self.ledger_ = run.results[0], run.ledger
-        distinct = [len(np.unique(x[~np.isnan(x)])) for x in X.T]
-        self.num_bins_ = np.minimum(distinct, self.num_bins)
-        self.categories_ = {f: exact_bins(X[:, [f]], 2, [0]).edges[0] for f in self.categorical}
+        bins = self.ensemble_.bins
+        self.num_bins_ = None if bins is None else bins.num_bins
 
     def _outputs(self, X: Any) -> np.ndarray:
-        """Return the ensemble's outputs; a category that was not seen counts as missing."""
+        """Return the ensemble's outputs."""
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        for f, known in self.categories_.items():
-            X = X.copy()
-            X[~np.isin(X[:, f], known), f] = np.nan
         return np.asarray(self.ensemble_.predict(X))
 
 
@@ -106,6 +108,8 @@ class DistributedTreesRegressor(RegressorMixin, _DistributedTrees):  # type: ign
     num_workers : int
         Ranks, m. The model is the same for every number of them, but for voting, and but for the
         bins of columns with more than 8 · num_bins values.
+    criterion : {"auto", "variance"}
+        Of a tree or a forest; boosting follows the squared error.
     ensemble, num_trees, max_depth, num_bins, min_weight, categorical, top_k, learning_rate, l2, \
 seed
         As in `Recipe`.
@@ -115,10 +119,9 @@ seed
     ensemble_ : Ensemble
     ledger_ : Ledger
         What the ranks sent each other.
-    num_bins_ : ndarray of shape (d,)
-        Bins of each column: fewer than `num_bins` where there are fewer distinct values.
-    categories_ : dict of int to ndarray
-        For each categorical column the categories that were seen.
+    num_bins_ : ndarray of shape (d,), or None
+        Bins, or categories, of each column: fewer than `num_bins` where there are fewer distinct
+        values. None for "yggdrasil", which has no bins.
     """
 
     def fit(
@@ -139,6 +142,7 @@ seed
             self, X, y, dtype=np.float64, ensure_all_finite="allow-nan", y_numeric=True
         )
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        one_of("criterion", self.criterion, ("auto", "variance"))
         self._train(X, y.astype(np.float64), weight, Variance(), SquaredError(), pool)
         return self
 
@@ -152,8 +156,8 @@ class DistributedTreesClassifier(ClassifierMixin, _DistributedTrees):  # type: i
 
     Parameters
     ----------
-    criterion : {"gini", "entropy"}
-        Of a tree or a forest; boosting follows the logistic loss.
+    criterion : {"auto", "gini", "entropy"}
+        Of a tree or a forest, "auto" is Gini; boosting follows the logistic loss.
     strategy, num_workers, ensemble, num_trees, max_depth, num_bins, min_weight, categorical, \
 top_k, learning_rate, l2, seed
         As in `DistributedTreesRegressor`.
@@ -162,33 +166,9 @@ top_k, learning_rate, l2, seed
     ----------
     classes_ : ndarray
         Their names, in the order of the columns of `predict_proba`.
-    ensemble_, ledger_, num_bins_, categories_
+    ensemble_, ledger_, num_bins_
         As in `DistributedTreesRegressor`.
     """
-
-    def __init__(
-        self,
-        *,
-        criterion: str = "gini",
-        strategy: str = "planet",
-        num_workers: int = 1,
-        ensemble: str = "tree",
-        num_trees: int = 10,
-        max_depth: int = 6,
-        num_bins: int = 255,
-        min_weight: float = 1.0,
-        categorical: Sequence[int] = (),
-        top_k: int = 10,
-        learning_rate: float = 0.1,
-        l2: float = 1.0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(
-            strategy=strategy, num_workers=num_workers, ensemble=ensemble, num_trees=num_trees,
-            max_depth=max_depth, num_bins=num_bins, min_weight=min_weight, categorical=categorical,
-            top_k=top_k, learning_rate=learning_rate, l2=l2, seed=seed,
-        )  # fmt: skip
-        self.criterion = criterion
 
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, *, pool: ProcessPool | None = None
@@ -209,17 +189,17 @@ top_k, learning_rate, l2, seed
             raise ValueError(
                 f"y must hold at least two classes, got one class: {self.classes_[0]!r}"
             )
-        kind = one_of("criterion", self.criterion, ("gini", "entropy"))
-        criterion: Criterion = Gini(num_classes) if kind == "gini" else Entropy(num_classes)
+        kind = one_of("criterion", self.criterion, ("auto", "gini", "entropy"))
+        criterion: Criterion = (Entropy if kind == "entropy" else Gini)(num_classes)
         loss: Loss = Logistic() if num_classes == 2 else Softmax(num_classes)
         self._train(X, number, weight, criterion, loss, pool)
-        self._loss = loss
+        self._loss = loss if self.ensemble == "boosting" else None
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, shape (n, classes)."""
         outputs = self._outputs(X)
-        return self._loss.predict(outputs) if self.ensemble == "boosting" else outputs
+        return outputs if self._loss is None else self._loss.predict(outputs)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable class of each row, shape (n,)."""
@@ -227,30 +207,10 @@ top_k, learning_rate, l2, seed
         return np.asarray(self.classes_[number])
 
 
-def _run_on_rows(
-    world_size: int, pool: ProcessPool | None, X: np.ndarray, y: np.ndarray, weight: np.ndarray,
-    recipe: Recipe, strategy: str,
-) -> Run:  # fmt: skip
-    """Deal rows out like cards, and train on them."""
-    row_ids = np.arange(len(X))
-    hands = [
-        PerRank([a[rank::world_size] for rank in range(world_size)])
-        for a in (X, y, weight, row_ids)
-    ]
+def _run(
+    pool: ProcessPool | None, world_size: int, function: Callable[..., Any], *args: Any
+) -> Run:
+    """Run on simulated ranks, or on processes."""
     if pool is None:
-        return simulate(train_on_rows, world_size, *hands, recipe, strategy)
-    return pool.run(train_on_rows, *hands, recipe, strategy, world_size=world_size)
-
-
-def _run_on_columns(
-    world_size: int, pool: ProcessPool | None, X: np.ndarray, y: np.ndarray, weight: np.ndarray,
-    recipe: Recipe,
-) -> Run:  # fmt: skip
-    """Deal columns out like cards, and train on them."""
-    hands = [
-        PerRank([a[..., rank::world_size] for rank in range(world_size)])
-        for a in (X, np.arange(X.shape[1]))
-    ]
-    if pool is None:
-        return simulate(train_on_columns, world_size, *hands, y, weight, recipe)
-    return pool.run(train_on_columns, *hands, y, weight, recipe, world_size=world_size)
+        return simulate(function, world_size, *args)
+    return pool.run(function, *args, world_size=world_size)

@@ -70,7 +70,7 @@ class RowGrower:
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Return the sum over all ranks' rows."""
-        return ring_all_reduce(self._comm, values.sum(axis=0))
+        return ring_all_reduce(self._comm, common_grid(self._comm, values).sum(axis=0))
 
 
 class ColumnGrower:
@@ -100,11 +100,12 @@ class ColumnGrower:
         self._max_depth, self._min_weight = max_depth, min_weight
         self.num_rows = len(X)
         self.row_ids = np.arange(len(X))
+        self.bins = None
 
     def grow(self, stats: np.ndarray, criterion: Criterion) -> tuple[Tree, np.ndarray]:
         """Return a tree, and the leaf of each row: the bits have told it."""
         leaf = np.empty(len(stats), np.int64)
-        exact = on_grid(stats, steps(np.abs(stats).max(axis=0, initial=0.0), len(stats)))
+        exact = _on_own_grid(stats)
         tree = yggdrasil_tree(
             self._comm, self._columns, exact, self._features, criterion, self._max_depth,
             min_weight=self._min_weight, leaf=leaf,
@@ -113,4 +114,9 @@ class ColumnGrower:
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Return the sum over rows: every rank has them all."""
-        return np.asarray(values.sum(axis=0))
+        return np.asarray(_on_own_grid(values).sum(axis=0))
+
+
+def _on_own_grid(stats: np.ndarray) -> np.ndarray:
+    """Round the statistics of all rows, which are here."""
+    return on_grid(stats, steps(np.abs(stats).max(axis=0, initial=0.0), len(stats)))

@@ -78,6 +78,9 @@ class Recipe:
         positive_int("top_k", self.top_k)
         positive("learning_rate", self.learning_rate)
         non_negative("l2", self.l2)
+        integer("seed", self.seed, 0)
+        for feature in self.categorical:
+            integer("categorical", feature, 0)
 
     def train(self, grower: Grower, y: np.ndarray, weight: np.ndarray) -> Ensemble:
         """Return the ensemble that the grower's trees make."""
@@ -126,7 +129,9 @@ def train_on_rows(
         On every rank, naming the ranks: see `check_row_shards`.
     """
     one_of("strategy", strategy, ROW_STRATEGIES)
-    check_row_shards(comm, X, y, weight)
+    check_row_shards(comm, X, y, weight, row_ids, (recipe, strategy))
+    for feature in recipe.categorical:
+        integer("categorical", feature, 0, X.shape[1] - 1)
     grower = RowGrower(
         comm, X, row_ids, strategy, max_depth=recipe.max_depth, num_bins=recipe.num_bins,
         min_weight=recipe.min_weight, categorical=recipe.categorical, top_k=recipe.top_k,
@@ -165,7 +170,7 @@ def train_on_columns(
             "categorical must be empty where columns are partitioned, "
             f"got {list(recipe.categorical)}"
         )
-    check_column_shards(comm, X, y, weight)
+    check_column_shards(comm, X, y, weight, features, recipe)
     grower = ColumnGrower(
         comm, X, features, max_depth=recipe.max_depth, min_weight=recipe.min_weight
     )

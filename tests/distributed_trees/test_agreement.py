@@ -27,14 +27,14 @@ def train_rows(s: dict[str, list[np.ndarray]]) -> None:
         ({"X": {0: np.zeros((2, 3), np.float32)}},
          "the same dtype, got float32 on rank 0, float64 on ranks 1, 2"),
         ({"X": {1: np.full((2, 3), np.inf)}}, "X must be finite or NaN.* on rank 1"),
-        ({"y": {1: np.array([np.nan, 1])}}, "y must be finite, got NaN or infinity on rank 1"),
+        ({"y": {1: np.array([np.nan, 1])}}, "y must be finite, .* on rank 1"),
         ({"y": {0: np.array([np.inf, 1]), 2: np.array([np.nan, 1])}}, "on ranks 0, 2"),
         ({"weight": {1: np.array([-1.0, 1])}}, "weight must be finite and >= 0.* on rank 1"),
         ({"y": {2: np.array([1])}}, "y and weight must have a value for each row.* on rank 2"),
         ({"X": {r: np.zeros((2, 0)) for r in range(3)}}, "some rank must have a column, got none"),
         ({name: dict.fromkeys(range(3), a) for name, a in
           (("X", np.zeros((0, 3))), ("y", np.zeros(0, int)), ("weight", np.zeros(0)))},
-         "some rank must have a row, got none on any"),
+         "some rank must have a row that weighs something, got none on any"),
     ],
 )  # fmt: skip
 def test_shards_of_rows_that_do_not_match_are_refused_by_name(spoil, message):
@@ -58,7 +58,7 @@ def test_shards_that_match_are_trained_on_and_a_rank_may_have_none():
         ([np.zeros((4, 2)), np.zeros((3, 2))], [np.zeros(4), np.zeros(3)],
          "the same rows, got 3 on rank 1, 4 on rank 0"),
         ([np.zeros((4, 2)), np.zeros((4, 1))], [np.zeros(4), np.ones(4)],
-         "the same targets and weights, got checksum"),
+         "the same targets, weights and recipe, got checksum"),
         ([np.zeros((4, 2)), np.zeros((4, 1), int)], [np.zeros(4)] * 2, "the same dtype"),
         ([np.zeros((4, 0))] * 2, [np.zeros(4)] * 2, "some rank must have a column"),
     ],

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from mlsys_lib.distributed_trees import exact_bins
+from mlsys_lib.distributed_trees.bins import edges_of
 
 
 def test_each_of_few_values_has_a_bin_of_its_own():
@@ -50,3 +51,22 @@ def test_bad_input_is_refused():
         exact_bins(np.ones((3, 1)), 1)
     with pytest.raises(ValueError, match=r"X must have 1 columns, got shape \(3, 2\)"):
         exact_bins(np.ones((3, 1)), 4).encode(np.ones((3, 2)))
+
+
+def test_edges_lie_between_values_and_follow_the_weight():
+    assert exact_bins(np.array([[0.0], [1.0]]), 4).edges[0].tolist() == [0.5]
+    weights = np.array([900.0, 1, 1, 98])
+    assert edges_of(np.arange(4.0), weights, 4).tolist() == [0.5, 1.5, 2.5]
+    weights = np.array([96.0, 1, 1, 1, 1])
+    assert edges_of(np.arange(5.0), weights, 2).tolist() == [0.5]
+
+
+def test_small_whole_numbers_do_not_overflow():
+    X = np.array([[-128], [127]], np.int8)
+    assert exact_bins(X, 4).edges[0].tolist() == [-0.5]
+
+
+def test_more_categories_than_codes_are_refused():
+    X = np.arange(70_000.0)[:, None]
+    with pytest.raises(ValueError, match="at most 65534 categories, got 70000 in column 0"):
+        exact_bins(X, 4, [0])

@@ -119,3 +119,29 @@ def test_a_task_whose_loss_is_not_noticed_would_change_the_tree(monkeypatch) -> 
     monkeypatch.setattr(controller, "receive_result", careless)
     run = simulate(controller_tree, 3, *args, num_blocks=4, lost={(1, 0)})
     assert not trace_of(run.results).tree.same_as(grow_histogram_tree(*args))
+
+
+def test_a_node_of_exactly_the_limit_is_grown_in_memory() -> None:
+    p = problem("variance", 200)
+    bins = exact_bins(p.X, 8)
+    args = (bins.encode(p.X), p.stats, bins, p.criterion, 3)
+    for limit, kinds in ((200, [IN_MEMORY]), (199, [EXPAND, IN_MEMORY])):
+        run = simulate(controller_tree, 4, *args, num_blocks=6, in_memory_rows=limit)
+        assert [job.kind for job in trace_of(run.results).jobs] == kinds
+
+
+def test_tasks_count_over_all_jobs_and_losses_do_not() -> None:
+    p = problem("variance", 200)
+    bins = exact_bins(p.X, 8)
+    args = (bins.encode(p.X), p.stats, bins, p.criterion, 3)
+    lost = {(0, 0), (2, 0), (3, 0), (4, 0)}
+    run = simulate(controller_tree, 3, *args, num_blocks=2, lost=lost)
+    assert [job.num_lost for job in trace_of(run.results).jobs] == [1, 2, 1]
+
+
+def test_every_worker_gets_work() -> None:
+    p = problem("variance", 200)
+    bins = exact_bins(p.X, 8)
+    args = (bins.encode(p.X), p.stats, bins, p.criterion, 3)
+    run = simulate(controller_tree, 4, *args, num_blocks=6)
+    assert min(run.ledger.sent_bytes[1:]) > 0

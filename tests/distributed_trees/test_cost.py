@@ -85,3 +85,17 @@ def test_columns_need_memory_for_their_rows_and_not_for_depth_or_number():
         args = (columns, p.stats, np.arange(num_features), p.criterion, max_depth)
         peak = peak_bytes(lambda args=args: simulate(yggdrasil_tree, 1, *args))
         assert 0.5 < peak / yggdrasil_memory_bytes(20_000, 3) < 1
+
+
+def test_the_crossover_knows_statistics_cuts_and_its_limit():
+    assert crossover_depth(64, 1, 2, cut_words=7) is None
+    assert crossover_depth(10**6, 100, 32, width=10) < crossover_depth(10**6, 100, 32)
+    assert crossover_depth(10**6, 100, 32, limit=6) == 6
+    assert crossover_depth(10**6, 100, 32, limit=5) is None
+
+
+def test_memory_grows_with_statistics_and_depth():
+    assert yggdrasil_memory_bytes(10, 10) == 10 * (20 + 60) * 8
+    assert planet_memory_bytes(0, 1, 1, 10, 2) == (5 * 10 + 2 * 20) * 8
+    deeper = planet_memory_bytes(0, 1, 1, 10, 3) - planet_memory_bytes(0, 1, 1, 10, 2)
+    assert deeper == 5 * 10 * 8

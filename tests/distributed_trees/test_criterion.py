@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mlsys_lib.distributed_trees import Entropy, Gini, Newton, Variance, steps
+from mlsys_lib.distributed_trees import Entropy, Gini, Newton, Variance, on_grid, steps
+from mlsys_lib.distributed_trees.splits import best_split, gains
 from tests.distributed_trees.problems import CRITERIA, problem
 
 
@@ -84,3 +85,41 @@ def test_targets_that_are_no_numbers_are_refused_on_the_way_to_the_grid(bad):
     stats = Variance().encode(np.array([1.0, bad]), np.ones(2))
     with pytest.raises(ValueError, match="stats must be finite"):
         steps(np.abs(stats).max(axis=0), 2)
+
+
+def test_weights_and_orders_by_hand():
+    newton = Newton(2.0)
+    stats = newton.encode(np.array([[3.0, 0.5], [-1.0, 4.0]]), np.array([1.0, 3.0]))
+    assert newton.weight(stats).tolist() == [1, 3]
+    assert newton.order(stats).tolist() == [3 / 2.5, -3 / 14]
+    variance = Variance()
+    assert variance.encode(np.array([3.0]), np.array([2.0])).tolist() == [[2, 6, 18]]
+    sums = variance.encode(np.array([1.0, 2.0]), np.array([5.0, 1.0]))
+    assert variance.order(sums).tolist() == [1, 2]
+    assert Gini(2).order(np.array([[9.0, 3.0], [0.0, 2.0]])).tolist() == [0.25, 1]
+
+
+def test_whole_numbers_do_not_overflow():
+    y = np.array([4_000_000_000])
+    assert Variance().encode(y, np.array([1])).tolist() == [[1, 4e9, 1.6e19]]
+
+
+def test_a_category_that_a_node_has_not_seen_goes_right():
+    histogram = np.zeros((1, 4, 3))  # three categories, and missing; nobody has category 1
+    histogram[0, 0], histogram[0, 2] = [3, 30, 300], [3, 60, 1200]
+    _, _, goes_left, _, _ = best_split(histogram, Variance(), np.array([True]), 1.0)
+    assert goes_left.tolist() == [True, False, False, True]
+
+
+def test_what_rounding_seems_to_gain_is_no_gain():
+    whole = np.array([[3.0, 0.3, 0.03]])
+    left = np.array([[1.0, np.nextafter(0.1, 1), 0.01]])
+    assert np.isneginf(gains(left, whole, Variance(), 0.0)).all()
+
+
+def test_a_grid_reaches_from_the_smallest_numbers_to_sums_that_overflow():
+    tiny = np.array([[3e-310], [5e-324]])
+    rounded = on_grid(tiny, steps(np.array([3e-310]), 2))
+    assert np.array_equal(rounded, tiny)
+    with pytest.raises(ValueError, match="sums of stats must be finite"):
+        steps(np.array([1e306]), 1000)

@@ -9,9 +9,13 @@ from mlsys_lib.distributed_trees import (
     QuantileSketch,
     common_bins,
     common_grid,
+    controller_tree,
+    deal_rows,
     exact_bins,
+    grow_exact_tree,
     grow_histogram_tree,
     planet_tree,
+    voting_tree,
 )
 from mlsys_lib.distributed_trees.combine import ByAllReduce, ByReduceScatter
 from mlsys_lib.distributed_trees.cost import full_levels, planet_bytes, reduce_scatter_bytes
@@ -145,3 +149,89 @@ def test_common_bins_are_the_same_on_all_ranks_and_as_good_as_the_sketch_says(
         wanted = np.arange(1, 10) / 10 * len(column)
         kept = 2 ** len(sketch._levels)  # an edge lies between two kept values
         assert np.abs(shares - wanted).max() <= sketch.rank_error + kept
+
+
+def test_the_capacity_is_used_and_a_large_shard_counts_for_more() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(5000, 1))
+    coarse, whole = (
+        simulate(common_bins, 1, x, 8, capacity=capacity).results[0].edges[0]
+        for capacity in (16, 5000)
+    )
+    assert np.array_equal(whole, exact_bins(x, 8).edges[0])
+    assert not np.array_equal(coarse, whole)
+    parts = PerRank([rng.normal(size=(4000, 1)), 9 + rng.normal(size=(400, 1))])
+    edge = simulate(common_bins, 2, parts, 2, capacity=64).results[0].edges[0]
+    assert edge[0] < 1  # the median of all lies among the many
+
+
+@pytest.mark.parametrize("num_ranks", [2, 3])
+@pytest.mark.parametrize("feature", range(4))
+def test_reduce_scatter_looks_at_every_feature(num_ranks: int, feature: int) -> None:
+    p = problem("variance", 200)
+    stats = exact(p.criterion.encode(p.X[:, feature], np.ones(200)))
+    bins = exact_bins(p.X, 16)
+    own = deal_rows(num_ranks, bins.encode(p.X), stats)
+    run = simulate(planet_tree, num_ranks, *own, bins, p.criterion, 1, combine=ByReduceScatter)
+    assert run.results[0].feature[0] == feature
+
+
+def test_histograms_go_through_the_all_reduce_that_is_asked_for() -> None:
+    p = problem("variance", 50)
+    bins = exact_bins(p.X, 8)
+    shapes = []
+
+    def noting(comm, x):
+        shapes.append(x.shape)
+        return x
+
+    combine = partial(ByAllReduce, all_reduce=noting)
+    simulate(planet_tree, 1, bins.encode(p.X), p.stats, bins, p.criterion, 2, combine=combine)
+    assert shapes == [(1, 4, bins.num_slots, 3)] * 2
+
+
+GROW = {
+    "serial": lambda own, all_rows, rest, w: grow_histogram_tree(*all_rows, *rest, min_weight=w),
+    "planet": lambda own, all_rows, rest, w: simulate(
+        planet_tree, 2, *own, *rest, min_weight=w
+    ).results[0],
+    "reduce-scatter": lambda own, all_rows, rest, w: simulate(
+        planet_tree, 2, *own, *rest, min_weight=w, combine=ByReduceScatter
+    ).results[0],
+    "voting": lambda own, all_rows, rest, w: simulate(
+        voting_tree, 2, *own, *rest, min_weight=w, top_k=4
+    ).results[0],
+    "controller": lambda own, all_rows, rest, w: simulate(
+        controller_tree, 2, *all_rows, *rest, min_weight=w, num_blocks=2
+    ).results[0].tree,
+    "in memory": lambda own, all_rows, rest, w: simulate(
+        controller_tree, 2, *all_rows, *rest, min_weight=w, num_blocks=2, in_memory_rows=99
+    ).results[0].tree,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("way", GROW)
+@pytest.mark.parametrize("min_weight", [0.0, 30.0])
+def test_a_side_weighs_enough_however_the_tree_is_grown(way: str, min_weight: float) -> None:
+    p = problem("variance", 200, 4, levels=3)
+    bins = exact_bins(p.X, 200)
+    all_rows = (bins.encode(p.X), p.stats)
+    rest = (bins, p.criterion, 4)
+    tree = GROW[way](deal_rows(2, *all_rows), all_rows, rest, min_weight)
+    wanted = grow_exact_tree(p.X, p.stats, p.criterion, 4, min_weight=min_weight)
+    for name in ("feature", "stats", "gain"):
+        assert np.array_equal(getattr(tree, name), getattr(wanted, name))
+    assert tree.stats[:, 0].min() >= min_weight
+
+
+def test_a_tree_without_a_split_costs_its_total() -> None:
+    p = problem("variance", 50)
+    bins = exact_bins(p.X, 8)
+    own = deal_rows(3, bins.encode(p.X), p.stats)
+    for combine, form in (
+        (ByAllReduce, planet_bytes([], 4, bins.num_slots, 3, 3)),
+        (ByReduceScatter, reduce_scatter_bytes([], [], 4, bins.num_slots, 3, 3)),
+    ):
+        run = simulate(planet_tree, 3, *own, bins, p.criterion, 0, combine=combine)
+        assert run.ledger.total_bytes == form == 2 * 2 * 3 * 8
+        assert np.array_equal(run.results[1].stats[0], p.stats.sum(axis=0))

@@ -73,3 +73,10 @@ def test_odd_and_even_values_take_turns_so_that_errors_cancel():
     sketch = QuantileSketch(2).add(np.arange(4.0)).add(np.arange(4.0, 8.0))
     values, weights = sketch.weighted_values()
     assert (values.tolist(), weights.tolist()) == ([0, 5], [4, 4])  # without turns: 0 and 4
+
+
+def test_missing_values_count_nowhere_and_the_middle_is_in_the_middle():
+    sketch = QuantileSketch(8).add(np.array([1.0, np.nan, 2.0, 3.0, 4.0]))
+    assert sketch.num_values == 4 and sketch.quantiles([0.5])[0] == 2
+    coarse = QuantileSketch(4).add(np.arange(1000.0))
+    assert abs(coarse.quantiles([0.5])[0] - 500) <= coarse.rank_error

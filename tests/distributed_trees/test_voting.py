@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 
 from mlsys_lib.comm import PerRank, RankError, simulate
-from mlsys_lib.distributed_trees import Bins, exact_bins, grow_histogram_tree, voting_tree
+from mlsys_lib.distributed_trees import (
+    Bins,
+    deal_rows,
+    exact_bins,
+    grow_histogram_tree,
+    voting,
+    voting_tree,
+)
 from mlsys_lib.distributed_trees.cost import voting_bytes
 from mlsys_lib.distributed_trees.histogram_tree import count
 from mlsys_lib.distributed_trees.splits import feature_gains
@@ -107,3 +114,55 @@ def test_no_votes_at_all_are_refused() -> None:
     bins = exact_bins(p.X, 4)
     with pytest.raises(RankError, match="top_k must be an integer >= 1, got 0"):
         simulate(voting_tree, 1, bins.encode(p.X), p.stats, bins, p.criterion, 2, top_k=0)
+
+
+def test_each_rank_votes_for_its_best_and_for_nothing_that_gains_nothing() -> None:
+    assert voting._votes(np.array([1.0, 3.0, 3.0, -np.inf]), 2).tolist() == [1, 2]
+    assert voting._votes(np.array([1.0, -np.inf]), 2).tolist() == [0, NO_VOTE]
+
+
+def test_twice_as_many_are_elected_as_each_may_name_and_a_rank_weighs_its_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    p = problem("gini", 400, 12)
+    bins = exact_bins(p.X, 8)
+    seats, lightest, elected = [], set(), []
+
+    def noting_elect(ballots, num_seats):
+        chosen = elect(ballots, num_seats)
+        seats.append(num_seats)
+        elected.append(len(chosen))
+        return chosen
+
+    def noting_gains(histogram, criterion, categorical, min_weight):
+        lightest.add(min_weight)
+        return feature_gains(histogram, criterion, categorical, min_weight)
+
+    monkeypatch.setattr(voting, "elect", noting_elect)
+    monkeypatch.setattr(voting, "feature_gains", noting_gains)
+    own = deal_rows(4, bins.encode(p.X), p.stats)
+    run = simulate(voting_tree, 4, *own, bins, p.criterion, 3, top_k=1, min_weight=20)
+    tree = run.results[0]
+    assert set(seats) == {2} and lightest == {5.0}
+    tried = [int((tree.depth == depth).sum()) for depth in range(3)]
+    form = voting_bytes(tried, [sum(elected) // 4], 1, bins.num_slots, 3, 4)
+    assert run.ledger.total_bytes == form
+    assert tree.stats.sum(axis=1).min() >= 20
+
+
+def test_categories_are_sorted_before_they_are_voted_on() -> None:
+    """In its codes' order the category gains little, and a noisy number would win every vote."""
+    category = np.tile(np.arange(6.0), 40)
+    y = np.where(category % 2 == 0, 1.0, -1.0)
+    noise = np.random.default_rng(0).normal(size=(240, 4))
+    number = 0.55 * y + 0.5 * noise[:, 0]
+    X = np.column_stack([number, number[:, None] + 0.01 * noise[:, 1:], category])
+    bins = exact_bins(X, 16, categorical=[4])
+    stats = exact(CRITERIA["variance"].encode(y, np.ones(240)))
+    codes = bins.encode(X)
+    serial = grow_histogram_tree(codes, stats, bins, CRITERIA["variance"], 3)
+    for top_k in (1, 4):
+        own = [PerRank(np.split(table, 2)) for table in (codes, stats)]
+        args = (*own, bins, CRITERIA["variance"], 3)
+        assert simulate(voting_tree, 2, *args, top_k=top_k).results[0].same_as(serial)
+    assert serial.feature[0] == 4

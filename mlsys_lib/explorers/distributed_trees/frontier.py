@@ -9,10 +9,11 @@ from functools import cache
 
 import numpy as np
 
-from mlsys_lib.comm import PerRank, Run, simulate
+from mlsys_lib.comm import Run, simulate
 from mlsys_lib.core.units import format_bytes, format_count
 from mlsys_lib.datasets import fashion_mnist
 from mlsys_lib.distributed_trees import Gini, exact_bins, planet_tree, voting_tree, yggdrasil_tree
+from mlsys_lib.distributed_trees.dealing import deal_columns, deal_rows
 from mlsys_lib.explorers import Control, Explorer
 from mlsys_lib.explorers.explorer import Table
 from mlsys_lib.plots.collectives import round_to_two_digits
@@ -127,18 +128,13 @@ def grow(strategy: str, bins: int, workers: int, depth: int) -> Run:
     X, y, *_ = images()
     stats = _CRITERION.encode(y, np.ones(len(y)))  # whole numbers, and so on a grid already
     if strategy == "Yggdrasil":
-        columns = [np.arange(X.shape[1])[rank::workers] for rank in range(workers)]
-        own = PerRank([X[:, features] for features in columns])
-        return simulate(yggdrasil_tree, workers, own, stats, PerRank(columns), _CRITERION, depth)
+        own, features = deal_columns(workers, X)
+        return simulate(yggdrasil_tree, workers, own, stats, features, _CRITERION, depth)
     cuts = exact_bins(X, bins)
-    codes, own_stats = (
-        PerRank([table[rank::workers] for rank in range(workers)])
-        for table in (cuts.encode(X), stats)
-    )
-    shared = (workers, codes, own_stats, cuts, _CRITERION, depth)
+    shared = (*deal_rows(workers, cuts.encode(X), stats), cuts, _CRITERION, depth)
     if strategy == "PLANET":
-        return simulate(planet_tree, *shared)
-    return simulate(voting_tree, *shared, top_k=TOP_K)
+        return simulate(planet_tree, workers, *shared)
+    return simulate(voting_tree, workers, *shared, top_k=TOP_K)
 
 
 @cache
