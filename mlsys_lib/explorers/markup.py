@@ -10,6 +10,10 @@ from typing import Any
 from mlsys_lib.plots.style import css_variables
 
 
+# Between groups of digits, and before a unit: no line may end there.
+_INSIDE_A_NUMBER = re.compile(r"(?<=\d) (?=\d{3}\b|[kMGT]?B\b|[mµn]?s\b)")
+
+
 def source(file_name: str) -> str:
     """Return a file of this package without its comments and its indentation."""
     text = resources.files(__package__).joinpath(file_name).read_text(encoding="utf-8")
@@ -40,4 +44,5 @@ def table_lines(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 def _cell(value: Any) -> str:
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = _INSIDE_A_NUMBER.sub("\N{NO-BREAK SPACE}", text)
     return f"<td>{escape(text)}</td>"

@@ -53,6 +53,10 @@ FAINT_TEXT = """([wanted, large]) => {
 THEME = "document.documentElement.dataset.theme"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 
+LIGHT_FRAMES = """() => [...document.querySelectorAll('.cell_output .output')].filter(
+  node => Math.min(...getComputedStyle(node).backgroundColor.match(/[\\d.]+/g).slice(0, 3)) > 128
+).map(node => node.innerText.slice(0, 60))"""
+
 WIDE = """() => {
   const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
   if (wide <= 0) return [];
@@ -103,6 +107,11 @@ def test_the_dark_theme_is_dark_and_the_light_one_light(visit, look):
         assert min(int(part) for part in shade) > 240
     else:
         assert max(int(part) for part in shade) < 48
+
+
+@seen("dark")
+def test_in_the_dark_no_output_stands_in_a_light_frame(visit):
+    assert visit.page.evaluate(LIGHT_FRAMES) == []
 
 
 @seen("light")

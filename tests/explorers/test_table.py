@@ -17,3 +17,9 @@ def test_a_row_of_another_length_is_refused():
     """The message shows the row."""
     with pytest.raises(ValueError, match="rows must have 2 values, got 1"):
         Table(("a", "b"), [(1, 2), (3,)], caption="c")
+
+
+def test_a_number_and_its_unit_stay_on_one_line():
+    html = Table(("a", "b"), [("8 100 000", "rows of 3 000 pictures, 1.9 MB")], "c")._repr_html_()
+    assert "8\xa0100\xa0000" in html
+    assert "rows of 3\xa0000 pictures, 1.9\xa0MB" in html
