@@ -16,13 +16,13 @@ import numpy as np
 
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer, non_negative, one_of, positive, positive_int
-from mlsys_lib.distributed_trees.agreement import check_column_shards, check_row_shards
 from mlsys_lib.distributed_trees.bins import MAX_BINS
 from mlsys_lib.distributed_trees.criterion import Criterion, Variance
 from mlsys_lib.distributed_trees.ensemble import Ensemble, Grower, boost, forest, one_tree
 from mlsys_lib.distributed_trees.growers import ColumnGrower, RowGrower
 from mlsys_lib.distributed_trees.histogram_tree import MAX_DEPTH
 from mlsys_lib.distributed_trees.loss import Loss, SquaredError
+from mlsys_lib.distributed_trees.shards import check_column_shards, check_row_shards
 
 ROW_STRATEGIES = ("planet", "reduce-scatter", "voting")
 ENSEMBLES = ("tree", "forest", "boosting")

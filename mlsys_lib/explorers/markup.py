@@ -9,7 +9,6 @@ from typing import Any
 
 from mlsys_lib.plots.style import css_variables
 
-
 # Between groups of digits, and before a unit: no line may end there.
 _INSIDE_A_NUMBER = re.compile(r"(?<=\d) (?=\d{3}\b|[kMGT]?B\b|[mµn]?s\b)")
 
