@@ -135,6 +135,8 @@ def test_classes_are_told_by_their_names():
     assert len(model.ensemble_.trees) == 3  # two classes need one tree a round
     model.set_params(ensemble="tree")  # of the next fit
     np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
+    assert model.fit(X, named).predict_proba(X).shape == (569, 2)
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1)
 
 
 def test_a_pool_is_used_if_there_is_one():

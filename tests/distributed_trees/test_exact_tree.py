@@ -108,7 +108,7 @@ def test_rows_reach_the_leaves_that_counted_them():
     assert np.array_equal(rows[leaves], tree.stats[leaves, 0])
 
 
-@pytest.mark.parametrize("low", [1.0, -1e308, 5e-324, 0.0])
+@pytest.mark.parametrize("low", [1.0, np.nextafter(1.0, 2), -1e308, 5e-324, 0.0])
 def test_two_values_are_told_apart_however_near_or_far(low):
     high = 1e308 if low < 0 else np.nextafter(low, np.inf)
     X = np.array([[low], [high]] * 3)

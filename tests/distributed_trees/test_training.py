@@ -104,6 +104,18 @@ def test_boosting_sends_missing_values_where_its_trees_do():
         assert tree.stats[0, 1] == pytest.approx(gradient, abs=1e-6)
 
 
+def test_boosting_learns_what_missing_values_mean():
+    """They are unlike every number: whoever took them for 0 would see the wrong residuals."""
+    table = np.tile([[1.0], [2.0], [np.nan], [np.nan]], (60, 1))
+    y = np.tile([0.0, 0.0, 9.0, 9.0], 60)
+    model = by_rows(Recipe(ensemble="boosting", num_trees=3, max_depth=1), y, table)
+    for number, tree in enumerate(model.trees):
+        before = replace(model, trees=model.trees[:number], outputs=model.outputs[:number])
+        gradient = before.predict(table)[:, 0] - y
+        of_missing = gradient[np.isnan(table[:, 0])].sum()
+        assert tree.stats[2, 1] == pytest.approx(of_missing)
+
+
 @pytest.mark.parametrize("num_ranks", [1, 2, 3, 5])
 def test_where_boosting_begins_does_not_depend_on_the_ranks(num_ranks):
     recipe = Recipe(ensemble="boosting", num_trees=1, max_depth=2, num_bins=1000)
