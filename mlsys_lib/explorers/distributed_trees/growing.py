@@ -165,8 +165,8 @@ def regions_and_cuts(tree: Tree) -> tuple[tuple[Region, ...], tuple[Cut, ...]]:
 def sent_bytes(strategy: str, workers: int) -> dict[str, np.ndarray]:
     """Return for each kind the bytes that ranks sent for each level, shape (LEVELS, workers).
 
-    The sum over the root's rows, which PLANET and voting make before their first level, counts as
-    a histogram of level 1.
+    The sum over all rows, which voting makes before its first level, counts as a histogram of
+    level 1. A run of PLANET to depth 0 sends that sum as well, and none that goes deeper does.
     """
     kinds = KINDS[strategy]
     sent = {kind: np.zeros((LEVELS, workers), np.int64) for kind in kinds}
@@ -177,6 +177,8 @@ def sent_bytes(strategy: str, workers: int) -> dict[str, np.ndarray]:
     for rank in range(workers):
         sizes = [message[4] for message in ledgers[-1].messages if message[0] == rank]
         ends = [ledger.sent_messages[rank] for ledger in ledgers]
+        if strategy == "PLANET":
+            ends[0] = 0
         sent[kinds[-1]][0, rank] = sum(sizes[: ends[0]])
         for level in range(LEVELS):
             middle = ends[level] + first[rank]
