@@ -23,7 +23,11 @@ TOPICS = {
 STANDALONE = {"catalog", "run"}
 FLOORS = FOUNDATION | TOPICS | {"plots", "explorers", "grading"} | STANDALONE
 # A topic that builds on another one of the syllabus: (importer, imported).
-TOPICS_THAT_BUILD_ON_OTHERS = {("distributed_trees", "collectives")}
+TOPICS_THAT_BUILD_ON_OTHERS = {
+    ("distributed_trees", "collectives"),
+    ("distributed_optimization", "collectives"),
+    ("optimizers", "collectives"),
+}
 ONLY_HERE = {
     "matplotlib": {"plots"},
     "ipywidgets": {"explorers"},
@@ -97,7 +101,7 @@ def may_import(importer: str, imported: str) -> bool:
         ("plots", "collectives", True),
         ("plots", "explorers", False),
         ("explorers", "plots", True),
-        ("optimizers", "collectives", False),
+        ("hardware", "collectives", False),
         ("grading", "explorers", False),
     ],
 )

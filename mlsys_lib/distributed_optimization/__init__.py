@@ -1,0 +1,47 @@
+"""Distributed optimization: many workers, one minimum.
+
+Functions that take a `Communicator` first are run by every rank, each with its own examples.
+"""
+
+from mlsys_lib.distributed_optimization.certificate import Dual
+from mlsys_lib.distributed_optimization.cocoa import cocoa
+from mlsys_lib.distributed_optimization.data_parallel import (
+    distributed_gradient_descent,
+    distributed_minibatch_sgd,
+)
+from mlsys_lib.distributed_optimization.hogwild import hogwild
+from mlsys_lib.distributed_optimization.lasso import Lasso, solve_lasso
+from mlsys_lib.distributed_optimization.local_sgd import local_sgd
+from mlsys_lib.distributed_optimization.losses import Hinge, Logistic, Squared
+from mlsys_lib.distributed_optimization.minibatch_sdca import minibatch_sdca, safe_batch_scale
+from mlsys_lib.distributed_optimization.objective import Objective
+from mlsys_lib.distributed_optimization.one_shot import bias_corrected_average, one_shot_average
+from mlsys_lib.distributed_optimization.optimum import Optimum, solve
+from mlsys_lib.distributed_optimization.outcome import Rounds
+from mlsys_lib.distributed_optimization.prox_cocoa import Columns, prox_cocoa
+from mlsys_lib.distributed_optimization.rows import SparseRows
+
+__all__ = [
+    "Columns",
+    "Dual",
+    "Hinge",
+    "Lasso",
+    "Logistic",
+    "Objective",
+    "Optimum",
+    "Rounds",
+    "SparseRows",
+    "Squared",
+    "bias_corrected_average",
+    "cocoa",
+    "distributed_gradient_descent",
+    "distributed_minibatch_sgd",
+    "hogwild",
+    "local_sgd",
+    "minibatch_sdca",
+    "one_shot_average",
+    "prox_cocoa",
+    "safe_batch_scale",
+    "solve",
+    "solve_lasso",
+]

@@ -1,0 +1,73 @@
+"""What a round of each method costs, as closed forms; the tests hold each to the ledger.
+
+n examples with z entries in all (dense: z = n d), d features, m ranks, words of 8 bytes.
+
+| method | entries read a round, by all ranks | words all-reduced a round |
+| --- | --- | --- |
+| gradient descent | 2 z | d |
+| mini-batch SGD, batch b | 2 z b/n | d |
+| local SGD, H steps of b_i | 2 z m H b_i/n | d |
+| CoCoA, H steps | 2 z m H/n | d + 2 |
+| mini-batch SDCA, batch b | 2 z b/n | d + 2 |
+| one-shot averaging, once | 2 z times the passes of the slowest solver | d |
+
+The sheet says O(nk) compute for gradient descent and O(k) for SGD, and leaves out what each sends:
+a step of either moves a whole gradient over every link, so a method is judged by its rounds.
+"""
+
+import numpy as np
+
+from mlsys_lib.collectives.cost import Cost, ring_all_gather_cost, ring_all_reduce_cost
+from mlsys_lib.core.validate import integer
+from mlsys_lib.distributed_optimization.shards import FACTS
+
+WORD_BYTES = 8
+CERTIFICATE = 2
+"""Words that ride with a round's vector where there is a dual: sums of losses and dual values."""
+
+
+def primal_cost(world_size: int, num_features: int, num_rounds: int) -> Cost:
+    """Return what gradient descent, mini-batch SGD and local SGD send in `num_rounds` rounds.
+
+    One-shot averaging is one round.
+
+    Examples
+    --------
+    >>> primal_cost(world_size=4, num_features=1000, num_rounds=10).sent_bytes.tolist()
+    [120120, 120120, 120120, 120120]
+    """
+    return _join_cost(world_size) + _rounds(world_size, num_features, num_rounds)
+
+
+def dual_cost(world_size: int, num_features: int, num_rounds: int) -> Cost:
+    """Return what CoCoA and mini-batch SDCA send if they do not stop before `num_rounds`."""
+    rounds = _rounds(world_size, num_features + CERTIFICATE, num_rounds)
+    return _join_cost(world_size) + rounds + _rounds(world_size, CERTIFICATE, 1)
+
+
+def bias_corrected_cost(world_size: int, num_features: int) -> Cost:
+    """Return what a bias-corrected average sends: two vectors in one all-reduce."""
+    return _join_cost(world_size) + _rounds(world_size, 2 * num_features, 1)
+
+
+def lasso_cost(world_size: int, num_examples: int, num_rounds: int) -> Cost:
+    """Return what ProxCoCoA sends if it does not stop before `num_rounds`; d does not matter."""
+    tell = ring_all_gather_cost(world_size, 4, WORD_BYTES)
+    rounds = _rounds(world_size, num_examples + 1, num_rounds)
+    steepest = _rounds(world_size, 1, num_rounds + 1)
+    return tell + rounds + steepest + _rounds(world_size, 1, 1)
+
+
+def _join_cost(world_size: int) -> Cost:
+    return ring_all_gather_cost(world_size, FACTS, WORD_BYTES)
+
+
+def _rounds(world_size: int, num_words: int, num_rounds: int) -> Cost:
+    one = ring_all_reduce_cost(world_size, num_words, WORD_BYTES)
+    times = integer("num_rounds", num_rounds, 0)
+    return Cost(
+        times * one.rounds,
+        times * one.path_messages,
+        times * one.path_bytes,
+        np.asarray(times * one.sent_bytes),
+    )

@@ -1,0 +1,120 @@
+"""One-shot averaging: every worker solves its own problem, and the answers are averaged once.
+
+Zinkevich et al., "Parallelized stochastic gradient descent", NIPS 2010; Zhang, Duchi & Wainwright,
+"Communication-efficient algorithms for statistical optimization", JMLR 14, 2013. The average has an
+error of two parts: chance, which falls with all n examples, and a bias of the order 1/n_i², which
+only more examples on *each* worker remove. The same paper takes most of the bias away: each worker
+also solves a problem of a random share r of its examples, and
+
+    (w̄ - r w̄_r) / (1 - r)
+
+cancels the bias's first term. Ours weighs workers by their examples, so that shards may differ.
+"""
+
+import math
+
+import numpy as np
+
+from mlsys_lib.collectives import ring_all_reduce
+from mlsys_lib.comm import Communicator
+from mlsys_lib.distributed_optimization.losses import Loss
+from mlsys_lib.distributed_optimization.objective import Objective
+from mlsys_lib.distributed_optimization.optimum import solve
+from mlsys_lib.distributed_optimization.rows import Table
+from mlsys_lib.distributed_optimization.shards import Shard, join, num_entries
+
+
+def one_shot_average(
+    comm: Communicator,
+    X: Table,
+    y: np.ndarray,
+    loss: Loss,
+    penalty: float,
+    *,
+    tolerance: float = 1e-10,
+    seconds_per_entry: float = 0.0,
+) -> np.ndarray:
+    """Return the average of all ranks' own minimisers, weighted by their examples.
+
+    Parameters
+    ----------
+    X : Table of shape (n_i, d)
+        This rank's examples; a rank without any has no say.
+    y : ndarray of shape (n_i,)
+    loss : Loss
+    penalty : float
+        λ ≥ 0, the same in every worker's problem.
+    tolerance : float
+        How near to its minimum each worker solves its problem; see `solve`.
+    seconds_per_entry : float
+        For the simulated clock: each pass of the local solver reads every entry twice.
+
+    Returns
+    -------
+    ndarray of shape (d,)
+        The same on every rank.
+
+    Notes
+    -----
+    One ring all-reduce of d numbers, after one of the facts of the shards.
+    """
+    shard = join(comm, X, y, loss, (penalty, tolerance), seconds_per_entry)
+    return _average(comm, _own_minimiser(comm, shard, loss, penalty, tolerance), shard)
+
+
+def bias_corrected_average(
+    comm: Communicator,
+    X: Table,
+    y: np.ndarray,
+    loss: Loss,
+    penalty: float,
+    fraction: float,
+    *,
+    tolerance: float = 1e-10,
+    seed: int = 0,
+    seconds_per_entry: float = 0.0,
+) -> np.ndarray:
+    """Return the one-shot average without the first term of its bias.
+
+    Parameters
+    ----------
+    X, y, loss, penalty, tolerance, seconds_per_entry
+        As for `one_shot_average`.
+    fraction : float
+        r, in (0, 1): each rank draws r n_i of its examples, rounded up, without replacement.
+    seed : int
+        Of the draws; ranks draw apart.
+
+    Returns
+    -------
+    ndarray of shape (d,)
+
+    Notes
+    -----
+    One ring all-reduce of 2 d numbers.
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must be in (0, 1), got {fraction!r}")
+    settings = (penalty, tolerance, fraction, seed)
+    shard = join(comm, X, y, loss, settings, seconds_per_entry)
+    n = shard.X.shape[0]
+    rng = np.random.default_rng([seed, comm.rank])
+    rows = rng.choice(n, math.ceil(fraction * n), replace=False)
+    part = Shard(shard.X[rows], shard.y[rows], shard.sizes, seconds_per_entry)
+    answers = [_own_minimiser(comm, one, loss, penalty, tolerance) for one in (shard, part)]
+    whole, of_part = _average(comm, np.array(answers), shard)
+    return np.asarray((whole - fraction * of_part) / (1 - fraction))
+
+
+def _own_minimiser(
+    comm: Communicator, shard: Shard, loss: Loss, penalty: float, tolerance: float
+) -> np.ndarray:
+    if not len(shard.y):
+        return np.zeros(shard.num_features)
+    found = solve(Objective(shard.X, shard.y, loss, penalty), tolerance)
+    comm.compute(shard.compute_s(2 * num_entries(shard.X) * found.num_passes), "solve")
+    return found.weights
+
+
+def _average(comm: Communicator, answers: np.ndarray, shard: Shard) -> np.ndarray:
+    return ring_all_reduce(comm, shard.sizes[comm.rank] / shard.num_examples * answers)
