@@ -5,6 +5,7 @@ what each means, `cost` what each costs.
 """
 
 from mlsys_lib.collectives.data_parallel import (
+    AllReduce,
     Training,
     shard_gradient,
     softmax_gradient,
@@ -40,6 +41,7 @@ ALL_REDUCES = {
 
 __all__ = [
     "ALL_REDUCES",
+    "AllReduce",
     "StaleTrace",
     "Training",
     "all_to_all",

@@ -19,7 +19,7 @@ numbers more, so that a certificate costs no message of its own but for the last
 
 import numpy as np
 
-from mlsys_lib.collectives import ring_all_reduce
+from mlsys_lib.collectives import AllReduce, ring_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import non_negative, positive, positive_int
 from mlsys_lib.distributed_optimization.certificate import Dual, Trace, loss_sums
@@ -43,6 +43,7 @@ def cocoa(
     theta: float | None = None,
     tolerance: float = 0.0,
     seed: int = 0,
+    all_reduce: AllReduce = ring_all_reduce,
     seconds_per_entry: float = 0.0,
 ) -> Dual:
     """Minimise the penalised mean loss over all ranks' examples, in few rounds.
@@ -69,6 +70,9 @@ def cocoa(
         Stop at the first round whose gap is at most this.
     seed : int
         Of the orders; ranks draw apart.
+    all_reduce : callable
+        Any all-reduce of `mlsys_lib.collectives`. The ring sends least; with few features and many
+        ranks a tree or recursive doubling is faster.
     seconds_per_entry : float
         For the simulated clock: a step reads its row twice.
 
@@ -79,7 +83,7 @@ def cocoa(
 
     Notes
     -----
-    A round is one ring all-reduce of d + 2 numbers: 2 (m - 1)/m · (d + 2) · 8 bytes sent by each
+    A round is one all-reduce of d + 2 numbers: 2 (m - 1)/m · (d + 2) · 8 bytes sent by each
     rank. One more, of 2 numbers, certifies the end.
 
     With H = n_i and smooth losses, rounds grow as log(1/gap) (Ma et al., theorem 10); with the
@@ -97,7 +101,7 @@ def cocoa(
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told below
             sums = loss_sums(shard, loss, weights, worker.dual)
             change, left = worker.improve(comm, weights, num_local_steps, theta)
-            together = ring_all_reduce(comm, np.concatenate([change, sums]))
+            together = all_reduce(comm, np.concatenate([change, sums]))
             moved = weights + aggregation * together[:-2]
             gap = trace.certify(weights, together[-2:])
         if gap <= tolerance:
@@ -107,7 +111,7 @@ def cocoa(
         worker.keep(aggregation)
         weights = moved
         trace.note(weights, left)
-    trace.certify(weights, ring_all_reduce(comm, loss_sums(shard, loss, weights, worker.dual)))
+    trace.certify(weights, all_reduce(comm, loss_sums(shard, loss, weights, worker.dual)))
     return trace.outcome(worker.dual)
 
 

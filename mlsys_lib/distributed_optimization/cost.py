@@ -15,55 +15,69 @@ The sheet says O(nk) compute for gradient descent and O(k) for SGD, and leaves o
 a step of either moves a whole gradient over every link, so a method is judged by its rounds.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mlsys_lib.collectives.cost import Cost, ring_all_gather_cost, ring_all_reduce_cost
 from mlsys_lib.core.validate import integer
 from mlsys_lib.distributed_optimization.shards import FACTS
 
+AllReduceCost = Callable[[int, int, int], Cost]
 WORD_BYTES = 8
 CERTIFICATE = 2
 """Words that ride with a round's vector where there is a dual: sums of losses and dual values."""
 
 
-def primal_cost(world_size: int, num_features: int, num_rounds: int) -> Cost:
+def primal_cost(
+    world_size: int,
+    num_features: int,
+    num_rounds: int,
+    all_reduce_cost: AllReduceCost = ring_all_reduce_cost,
+) -> Cost:
     """Return what gradient descent, mini-batch SGD and local SGD send in `num_rounds` rounds.
 
-    One-shot averaging is one round.
+    One-shot averaging is one round. Before the first, a ring tells the facts of the shards.
 
     Examples
     --------
     >>> primal_cost(world_size=4, num_features=1000, num_rounds=10).sent_bytes.tolist()
     [120120, 120120, 120120, 120120]
     """
-    return _join_cost(world_size) + _rounds(world_size, num_features, num_rounds)
+    one = all_reduce_cost(world_size, num_features, WORD_BYTES)
+    return _join_cost(world_size) + _times(one, num_rounds)
 
 
-def dual_cost(world_size: int, num_features: int, num_rounds: int) -> Cost:
+def dual_cost(
+    world_size: int,
+    num_features: int,
+    num_rounds: int,
+    all_reduce_cost: AllReduceCost = ring_all_reduce_cost,
+) -> Cost:
     """Return what CoCoA and mini-batch SDCA send if they do not stop before `num_rounds`."""
-    rounds = _rounds(world_size, num_features + CERTIFICATE, num_rounds)
-    return _join_cost(world_size) + rounds + _rounds(world_size, CERTIFICATE, 1)
+    one = all_reduce_cost(world_size, num_features + CERTIFICATE, WORD_BYTES)
+    last = all_reduce_cost(world_size, CERTIFICATE, WORD_BYTES)
+    return _join_cost(world_size) + _times(one, num_rounds) + last
 
 
 def bias_corrected_cost(world_size: int, num_features: int) -> Cost:
     """Return what a bias-corrected average sends: two vectors in one all-reduce."""
-    return _join_cost(world_size) + _rounds(world_size, 2 * num_features, 1)
+    return _join_cost(world_size) + ring_all_reduce_cost(world_size, 2 * num_features, WORD_BYTES)
 
 
 def lasso_cost(world_size: int, num_examples: int, num_rounds: int) -> Cost:
     """Return what ProxCoCoA sends if it does not stop before `num_rounds`; d does not matter."""
     tell = ring_all_gather_cost(world_size, 4, WORD_BYTES)
-    rounds = _rounds(world_size, num_examples + 1, num_rounds)
-    steepest = _rounds(world_size, 1, num_rounds + 1)
-    return tell + rounds + steepest + _rounds(world_size, 1, 1)
+    scores = ring_all_reduce_cost(world_size, num_examples + 1, WORD_BYTES)
+    number = ring_all_reduce_cost(world_size, 1, WORD_BYTES)
+    return tell + _times(scores, num_rounds) + _times(number, num_rounds + 2)
 
 
 def _join_cost(world_size: int) -> Cost:
     return ring_all_gather_cost(world_size, FACTS, WORD_BYTES)
 
 
-def _rounds(world_size: int, num_words: int, num_rounds: int) -> Cost:
-    one = ring_all_reduce_cost(world_size, num_words, WORD_BYTES)
+def _times(one: Cost, num_rounds: int) -> Cost:
     times = integer("num_rounds", num_rounds, 0)
     return Cost(
         times * one.rounds,

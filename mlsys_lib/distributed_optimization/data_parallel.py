@@ -6,21 +6,19 @@ NIPS 2006). A mini-batch reads b of them and sends as much (Dekel et al., "Optim
 online prediction using mini-batches", JMLR 13, 2012).
 """
 
-from collections.abc import Callable, Iterator
 from itertools import islice
 
 import numpy as np
 
-from mlsys_lib.collectives import ring_all_reduce
+from mlsys_lib.collectives import AllReduce, ring_all_reduce
 from mlsys_lib.comm import Communicator
-from mlsys_lib.core.validate import integer, non_negative, positive, positive_int
+from mlsys_lib.core.validate import non_negative, positive_int
 from mlsys_lib.distributed_optimization.losses import Loss
 from mlsys_lib.distributed_optimization.outcome import Rounds
 from mlsys_lib.distributed_optimization.rows import Table
+from mlsys_lib.distributed_optimization.sampling import batches
 from mlsys_lib.distributed_optimization.shards import Shard, join, num_entries
-
-Rate = Callable[[int], float]
-"""A step size for each step, the first of which is 1."""
+from mlsys_lib.distributed_optimization.step_sizes import StepSize, as_rule
 
 
 def distributed_gradient_descent(
@@ -29,9 +27,10 @@ def distributed_gradient_descent(
     y: np.ndarray,
     loss: Loss,
     penalty: float,
-    learning_rate: float | Rate,
+    learning_rate: float | StepSize,
     num_rounds: int,
     *,
+    all_reduce: AllReduce = ring_all_reduce,
     seconds_per_entry: float = 0.0,
 ) -> Rounds:
     """Minimise the penalised mean loss over all ranks' examples by full gradients.
@@ -44,9 +43,12 @@ def distributed_gradient_descent(
     loss : Loss
     penalty : float
         λ ≥ 0.
-    learning_rate : float or callable
+    learning_rate : float, or rule from `step_sizes`
         η, or η of each step.
     num_rounds : int
+    all_reduce : callable
+        Any all-reduce of `mlsys_lib.collectives`. The ring sends least; with few features and many
+        ranks a tree or recursive doubling is faster.
     seconds_per_entry : float
         For the simulated clock; a gradient reads each entry of X twice.
 
@@ -57,14 +59,14 @@ def distributed_gradient_descent(
 
     Notes
     -----
-    A round is one ring all-reduce of d numbers, after one of the facts of the shards.
+    A round is one all-reduce of d numbers, after one of the facts of the shards.
     """
     num_rounds = positive_int("num_rounds", num_rounds)
-    rate = as_rate(learning_rate)
+    rule = as_rule(learning_rate)
     shard = join(comm, X, y, loss, (penalty, num_rounds), seconds_per_entry)
     everything = np.arange(shard.X.shape[0])
-    batches = [(everything, shard.num_examples)] * num_rounds
-    return _descend(comm, shard, loss, penalty, rate, batches)
+    whole = [(everything, shard.num_examples)] * num_rounds
+    return _descend(comm, shard, loss, penalty, rule, all_reduce, whole)
 
 
 def distributed_minibatch_sgd(
@@ -73,25 +75,26 @@ def distributed_minibatch_sgd(
     y: np.ndarray,
     loss: Loss,
     penalty: float,
-    learning_rate: float | Rate,
+    learning_rate: float | StepSize,
     num_rounds: int,
     batch_size: int,
     *,
-    replace: bool = False,
+    sampling: str = "epochs",
     seed: int = 0,
+    all_reduce: AllReduce = ring_all_reduce,
     seconds_per_entry: float = 0.0,
 ) -> Rounds:
     """Minimise the penalised mean loss by gradients of batches that all ranks share.
 
     Parameters
     ----------
-    X, y, loss, penalty, learning_rate, num_rounds, seconds_per_entry
+    X, y, loss, penalty, learning_rate, num_rounds, all_reduce, seconds_per_entry
         As for `distributed_gradient_descent`.
     batch_size : int
         b, over all ranks, at most n. Which of a batch are a rank's own is chance: maybe none.
-    replace : bool
-        Draw every example anew from all n. By default batches of an epoch share no example, and
-        the last may be smaller.
+    sampling : str
+        How batches are drawn; see `mlsys_lib.distributed_optimization.sampling.batches`. Those of
+        an epoch share no example, and the last may be smaller.
     seed : int
         Of the batches; the same on every rank, so that nobody has to send which examples.
 
@@ -102,29 +105,16 @@ def distributed_minibatch_sgd(
 
     Notes
     -----
-    A round is one ring all-reduce of d numbers, as for a full gradient.
+    A round is one all-reduce of d numbers, as for a full gradient.
     """
     num_rounds = positive_int("num_rounds", num_rounds)
-    rate = as_rate(learning_rate)
-    settings = (penalty, num_rounds, batch_size, replace, seed)
+    rule = as_rule(learning_rate)
+    settings = (penalty, num_rounds, batch_size, sampling, seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
-    integer("batch_size", batch_size, 1, shard.num_examples)
-    every = draws(shard.num_examples, batch_size, replace, np.random.default_rng(seed))
-    batches = [(own_rows(comm, shard, b), len(b)) for b in islice(every, num_rounds)]
-    return _descend(comm, shard, loss, penalty, rate, batches)
-
-
-def draws(
-    num_examples: int, batch_size: int, replace: bool, rng: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """Yield the examples of one batch after the other, without end: in epochs unless `replace`."""
-    while True:
-        if replace:
-            yield rng.integers(num_examples, size=batch_size)
-            continue
-        order = rng.permutation(num_examples)
-        for start in range(0, num_examples, batch_size):
-            yield order[start : start + batch_size]
+    rng = np.random.default_rng(seed)
+    stream = islice(batches(shard.num_examples, batch_size, sampling, rng), num_rounds)
+    own = [(own_rows(comm, shard, batch), len(batch)) for batch in stream]
+    return _descend(comm, shard, loss, penalty, rule, all_reduce, own)
 
 
 def own_rows(comm: Communicator, shard: Shard, batch: np.ndarray) -> np.ndarray:
@@ -138,30 +128,23 @@ def _descend(
     shard: Shard,
     loss: Loss,
     penalty: float,
-    rate: Rate,
-    batches: list[tuple[np.ndarray, int]],
+    rule: StepSize,
+    all_reduce: AllReduce,
+    own_batches: list[tuple[np.ndarray, int]],
 ) -> Rounds:
     """Take a step for each batch: (this rank's rows of it, examples of all ranks in it)."""
     non_negative("penalty", penalty)
     weights = np.zeros(shard.num_features)
     history, times = [weights], [comm.now_s()]
-    for step, (rows, batch_size) in enumerate(batches, start=1):
+    for step, (rows, batch_size) in enumerate(own_batches, start=1):
         X = shard.X[rows]
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told below
             own = X.T @ loss.slope(X @ weights, shard.y[rows])
             comm.compute(shard.compute_s(2 * num_entries(X)), "gradient")
-            gradient = ring_all_reduce(comm, own) / batch_size + penalty * weights
-            weights = weights - rate(step) * gradient
+            gradient = all_reduce(comm, own) / batch_size + penalty * weights
+            weights = weights - rule(step - 1) * gradient
         if not np.isfinite(weights).all():
             return Rounds(np.array(history), tuple(times), diverged_at=step)
         history.append(weights)
         times.append(comm.now_s())
     return Rounds(np.array(history), tuple(times))
-
-
-def as_rate(learning_rate: float | Rate) -> Rate:
-    """Return a step size for each step, of one or of such a rule."""
-    if callable(learning_rate):
-        return learning_rate
-    constant = positive("learning_rate", learning_rate)
-    return lambda step: constant

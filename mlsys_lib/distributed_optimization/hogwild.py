@@ -16,14 +16,14 @@ from collections import deque
 import numpy as np
 
 from mlsys_lib.core.validate import integer, positive_int
-from mlsys_lib.distributed_optimization.data_parallel import Rate, as_rate
 from mlsys_lib.distributed_optimization.objective import Objective
 from mlsys_lib.distributed_optimization.outcome import Rounds
+from mlsys_lib.distributed_optimization.step_sizes import StepSize, as_rule
 
 
 def hogwild(
     objective: Objective,
-    learning_rate: float | Rate,
+    learning_rate: float | StepSize,
     num_steps: int,
     staleness: int,
     rng: np.random.Generator,
@@ -34,8 +34,8 @@ def hogwild(
     Parameters
     ----------
     objective : Objective
-    learning_rate : float or callable
-        η, or η of each step, the first of which is 1.
+    learning_rate : float, or rule from `step_sizes`
+        η, or η of each step.
     num_steps : int
     staleness : int
         s ≥ 0: steps of others that may be missing from a read.
@@ -49,7 +49,7 @@ def hogwild(
     Rounds
         `time_s` counts steps; `diverged_at` is the step whose result was not finite.
     """
-    num_steps, rate = positive_int("num_steps", num_steps), as_rate(learning_rate)
+    num_steps, rule = positive_int("num_steps", num_steps), as_rule(learning_rate)
     integer("staleness", staleness, 0)
     positive_int("record_every", record_every)
     weights = np.zeros(objective.num_features)
@@ -62,7 +62,7 @@ def hogwild(
                 read = read - change
         rows = rng.integers(objective.num_examples, size=1)
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told below
-            change = -rate(step) * objective.batch_gradient(read, rows)
+            change = -rule(step - 1) * objective.batch_gradient(read, rows)
             weights = weights + change
         if not np.isfinite(weights).all():
             return Rounds(np.array(history), tuple(times), diverged_at=step)

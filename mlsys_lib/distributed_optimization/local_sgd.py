@@ -9,14 +9,15 @@ from itertools import islice
 
 import numpy as np
 
-from mlsys_lib.collectives import ring_all_reduce
+from mlsys_lib.collectives import AllReduce, ring_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import non_negative, positive_int
-from mlsys_lib.distributed_optimization.data_parallel import Rate, as_rate, draws
 from mlsys_lib.distributed_optimization.losses import Loss
 from mlsys_lib.distributed_optimization.outcome import Rounds
 from mlsys_lib.distributed_optimization.rows import Table
+from mlsys_lib.distributed_optimization.sampling import batches
 from mlsys_lib.distributed_optimization.shards import join, num_entries
+from mlsys_lib.distributed_optimization.step_sizes import StepSize, as_rule
 
 
 def local_sgd(
@@ -25,12 +26,13 @@ def local_sgd(
     y: np.ndarray,
     loss: Loss,
     penalty: float,
-    learning_rate: float | Rate,
+    learning_rate: float | StepSize,
     num_rounds: int,
     num_local_steps: int,
     batch_size: int,
     *,
     seed: int = 0,
+    all_reduce: AllReduce = ring_all_reduce,
     seconds_per_entry: float = 0.0,
 ) -> Rounds:
     """Minimise the penalised mean loss by H own steps between averages.
@@ -43,8 +45,8 @@ def local_sgd(
     loss : Loss
     penalty : float
         λ ≥ 0.
-    learning_rate : float or callable
-        η, or η of each step; steps of all rounds are counted from 1.
+    learning_rate : float, or rule from `step_sizes`
+        η, or η of each own step, counted over all rounds.
     num_rounds : int
         Averages.
     num_local_steps : int
@@ -53,6 +55,9 @@ def local_sgd(
         b_i, of the rank's own examples; one with fewer takes all of them in every step.
     seed : int
         Of the batches; ranks draw apart.
+    all_reduce : callable
+        Any all-reduce of `mlsys_lib.collectives`. The ring sends least; with few features and many
+        ranks a tree or recursive doubling is faster.
     seconds_per_entry : float
         For the simulated clock; a step reads its rows twice.
 
@@ -64,28 +69,30 @@ def local_sgd(
 
     Notes
     -----
-    A round is one ring all-reduce of d numbers, whatever H.
+    A round is one all-reduce of d numbers, whatever H.
     """
     num_rounds = positive_int("num_rounds", num_rounds)
     num_local_steps = positive_int("num_local_steps", num_local_steps)
-    rate, own_seed = as_rate(learning_rate), [seed, comm.rank]
+    rule, own_seed = as_rule(learning_rate), [seed, comm.rank]
     positive_int("batch_size", batch_size)
     settings = (non_negative("penalty", penalty), num_rounds, num_local_steps, batch_size, seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
     n = len(shard.y)
-    batches = draws(max(n, 1), min(batch_size, max(n, 1)), False, np.random.default_rng(own_seed))
+    rng = np.random.default_rng(own_seed)
+    stream = batches(n, min(batch_size, n), "epochs", rng) if n else iter(())
     weights = np.zeros(shard.num_features)
-    history, times = [weights], [comm.now_s()]
+    history, times, taken = [weights], [comm.now_s()], 0
     for step in range(1, num_rounds + 1):
         local = weights
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told below
-            for own_step, rows in enumerate(islice(batches, num_local_steps if n else 0), start=1):
+            for rows in islice(stream, num_local_steps):
                 X_batch = shard.X[rows]
                 slopes = loss.slope(X_batch @ local, shard.y[rows])
                 gradient = X_batch.T @ slopes / len(rows) + penalty * local
-                local = local - rate((step - 1) * num_local_steps + own_step) * gradient
+                local = local - rule(taken) * gradient
+                taken += 1
                 comm.compute(shard.compute_s(2 * num_entries(X_batch)), "own step")
-            weights = ring_all_reduce(comm, n / shard.num_examples * local)
+            weights = all_reduce(comm, n / shard.num_examples * local)
         if not np.isfinite(weights).all():
             return Rounds(np.array(history), tuple(times), diverged_at=step)
         history.append(weights)

@@ -15,14 +15,15 @@ from itertools import islice
 
 import numpy as np
 
-from mlsys_lib.collectives import ring_all_reduce
+from mlsys_lib.collectives import AllReduce, ring_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.core.validate import integer, non_negative, positive, positive_int
 from mlsys_lib.distributed_optimization.certificate import Dual, Trace, loss_sums
-from mlsys_lib.distributed_optimization.data_parallel import draws, own_rows
+from mlsys_lib.distributed_optimization.data_parallel import own_rows
 from mlsys_lib.distributed_optimization.losses import Loss
 from mlsys_lib.distributed_optimization.objective import largest_eigenvalue
 from mlsys_lib.distributed_optimization.rows import Table, squared_norms, with_unit_rows
+from mlsys_lib.distributed_optimization.sampling import batches
 from mlsys_lib.distributed_optimization.shards import join, num_entries
 
 
@@ -51,13 +52,14 @@ def minibatch_sdca(
     *,
     tolerance: float = 0.0,
     seed: int = 0,
+    all_reduce: AllReduce = ring_all_reduce,
     seconds_per_entry: float = 0.0,
 ) -> Dual:
     """Minimise the penalised mean loss by dual steps of batches that all ranks share.
 
     Parameters
     ----------
-    X, y, loss, penalty, num_rounds, tolerance, seconds_per_entry
+    X, y, loss, penalty, num_rounds, tolerance, all_reduce, seconds_per_entry
         As for `cocoa`.
     batch_size : int
         b, over all ranks, at most n.
@@ -80,14 +82,13 @@ def minibatch_sdca(
     positive("batch_scale", batch_scale)
     settings = (penalty, num_rounds, batch_size, batch_scale, tolerance, seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
-    integer("batch_size", batch_size, 1, shard.num_examples)
     shrink = penalty * shard.num_examples
     sizes = batch_scale / shrink * squared_norms(shard.X)
     dual, weights = np.zeros(len(shard.y)), np.zeros(shard.num_features)
     trace = Trace(comm, shard, penalty)
     trace.note(weights)
-    batches = draws(shard.num_examples, batch_size, False, np.random.default_rng(seed))
-    for step, batch in enumerate(islice(batches, num_rounds), start=1):
+    stream = batches(shard.num_examples, batch_size, "epochs", np.random.default_rng(seed))
+    for step, batch in enumerate(islice(stream, num_rounds), start=1):
         rows = own_rows(comm, shard, batch)
         X_batch = shard.X[rows]
         with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told below
@@ -97,7 +98,7 @@ def minibatch_sdca(
             after = np.array([loss.best_dual(*state) for state in states])
             comm.compute(shard.compute_s(2 * num_entries(X_batch)), "dual steps")
             change = X_batch.T @ (after - before) / shrink
-            together = ring_all_reduce(comm, np.concatenate([change, sums]))
+            together = all_reduce(comm, np.concatenate([change, sums]))
             moved = weights + together[:-2]
             gap = trace.certify(weights, together[-2:])
         if gap <= tolerance:
@@ -106,5 +107,5 @@ def minibatch_sdca(
             return trace.outcome(dual, diverged_at=step)
         dual[rows], weights = after, moved
         trace.note(weights)
-    trace.certify(weights, ring_all_reduce(comm, loss_sums(shard, loss, weights, dual)))
+    trace.certify(weights, all_reduce(comm, loss_sums(shard, loss, weights, dual)))
     return trace.outcome(dual)

@@ -17,7 +17,7 @@ from mlsys_lib.distributed_optimization.losses import Loss, Squared
 from mlsys_lib.distributed_optimization.rows import SparseRows, Table, as_table
 
 
-class Smoothable(Protocol):
+class ConvexFunction(Protocol):
     """What a method of descent asks of an objective.
 
     Attributes
@@ -168,10 +168,9 @@ def largest_eigenvalue(X: Table) -> float:
         return 0.0
     if not isinstance(X, SparseRows):
         return float(np.linalg.eigvalsh(X @ X.T if n < d else X.T @ X)[-1])
-    vector: np.ndarray = np.random.default_rng(0).standard_normal(d)
-    size = 0.0
+    vector, size = np.random.default_rng(0).standard_normal((d,)), 0.0
     for _ in range(2000):
-        vector = X.T @ (X @ np.asarray(vector / np.linalg.norm(vector)))
+        vector = X.T @ (X @ (vector / np.linalg.norm(vector)))
         before, size = size, float(np.linalg.norm(vector))
         if size <= before * (1 + 1e-9):
             break

@@ -15,7 +15,7 @@ import math
 
 import numpy as np
 
-from mlsys_lib.collectives import ring_all_reduce
+from mlsys_lib.collectives import AllReduce, ring_all_reduce
 from mlsys_lib.comm import Communicator
 from mlsys_lib.distributed_optimization.losses import Loss
 from mlsys_lib.distributed_optimization.objective import Objective
@@ -32,6 +32,7 @@ def one_shot_average(
     penalty: float,
     *,
     tolerance: float = 1e-10,
+    all_reduce: AllReduce = ring_all_reduce,
     seconds_per_entry: float = 0.0,
 ) -> np.ndarray:
     """Return the average of all ranks' own minimisers, weighted by their examples.
@@ -46,6 +47,9 @@ def one_shot_average(
         λ ≥ 0, the same in every worker's problem.
     tolerance : float
         How near to its minimum each worker solves its problem; see `solve`.
+    all_reduce : callable
+        Any all-reduce of `mlsys_lib.collectives`. The ring sends least; with few features and many
+        ranks a tree or recursive doubling is faster.
     seconds_per_entry : float
         For the simulated clock: each pass of the local solver reads every entry twice.
 
@@ -56,10 +60,10 @@ def one_shot_average(
 
     Notes
     -----
-    One ring all-reduce of d numbers, after one of the facts of the shards.
+    One all-reduce of d numbers, after one of the facts of the shards.
     """
     shard = join(comm, X, y, loss, (penalty, tolerance), seconds_per_entry)
-    return _average(comm, _own_minimiser(comm, shard, loss, penalty, tolerance), shard)
+    return _average(comm, _own_minimiser(comm, shard, loss, penalty, tolerance), shard, all_reduce)
 
 
 def bias_corrected_average(
@@ -72,13 +76,14 @@ def bias_corrected_average(
     *,
     tolerance: float = 1e-10,
     seed: int = 0,
+    all_reduce: AllReduce = ring_all_reduce,
     seconds_per_entry: float = 0.0,
 ) -> np.ndarray:
     """Return the one-shot average without the first term of its bias.
 
     Parameters
     ----------
-    X, y, loss, penalty, tolerance, seconds_per_entry
+    X, y, loss, penalty, tolerance, all_reduce, seconds_per_entry
         As for `one_shot_average`.
     fraction : float
         r, in (0, 1): each rank draws r n_i of its examples, rounded up, without replacement.
@@ -91,7 +96,7 @@ def bias_corrected_average(
 
     Notes
     -----
-    One ring all-reduce of 2 d numbers.
+    One all-reduce of 2 d numbers.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be in (0, 1), got {fraction!r}")
@@ -102,7 +107,7 @@ def bias_corrected_average(
     rows = rng.choice(n, math.ceil(fraction * n), replace=False)
     part = Shard(shard.X[rows], shard.y[rows], shard.sizes, seconds_per_entry)
     answers = [_own_minimiser(comm, one, loss, penalty, tolerance) for one in (shard, part)]
-    whole, of_part = _average(comm, np.array(answers), shard)
+    whole, of_part = _average(comm, np.array(answers), shard, all_reduce)
     return np.asarray((whole - fraction * of_part) / (1 - fraction))
 
 
@@ -116,5 +121,7 @@ def _own_minimiser(
     return found.weights
 
 
-def _average(comm: Communicator, answers: np.ndarray, shard: Shard) -> np.ndarray:
-    return ring_all_reduce(comm, shard.sizes[comm.rank] / shard.num_examples * answers)
+def _average(
+    comm: Communicator, answers: np.ndarray, shard: Shard, all_reduce: AllReduce
+) -> np.ndarray:
+    return all_reduce(comm, shard.sizes[comm.rank] / shard.num_examples * answers)

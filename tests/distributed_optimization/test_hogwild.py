@@ -7,7 +7,7 @@ from tests.distributed_optimization.tables import problem
 
 def test_without_staleness_it_is_stochastic_gradient_descent() -> None:
     objective = problem("logistic")
-    run = hogwild(objective, lambda t: 1 / t, 50, 0, np.random.default_rng(0))
+    run = hogwild(objective, lambda t: 1 / (t + 1), 50, 0, np.random.default_rng(0))
     rng, w = np.random.default_rng(0), np.zeros(7)
     for step in range(1, 51):
         w = w - 1 / step * objective.batch_gradient(w, rng.integers(60, size=1))

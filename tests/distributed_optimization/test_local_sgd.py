@@ -34,7 +34,17 @@ def test_each_rank_steps_through_its_own_examples() -> None:
         PerRank([objective.y[:40], objective.y[:0], objective.y[40:]]),
     )
     run = simulate(
-        local_sgd, 3, tables, targets, objective.loss, 0.05, lambda t: 0.2 / t, 2, 3, 30, seed=1
+        local_sgd,
+        3,
+        tables,
+        targets,
+        objective.loss,
+        0.05,
+        lambda t: 0.2 / (t + 1),
+        2,
+        3,
+        30,
+        seed=1,
     )
     w, orders = np.zeros(7), {}
     for rank, n in ((0, 40), (2, 20)):
