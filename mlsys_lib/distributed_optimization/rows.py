@@ -97,7 +97,8 @@ class _Transposed:
         rows = self._rows
         _check_length(vector, rows.shape[0])
         terms = rows.data * vector[rows.row_of]
-        return np.bincount(rows.indices, weights=terms, minlength=rows.shape[1])
+        product = np.bincount(rows.indices, weights=terms, minlength=rows.shape[1])
+        return product.astype(float, copy=False)  # of nothing, bincount makes integers
 
 
 class CSR(Protocol):
@@ -146,7 +147,8 @@ def squared_norms(X: Table) -> np.ndarray:
     """Return the squared length of each row, of shape (n,)."""
     with np.errstate(over="ignore"):
         if isinstance(X, SparseRows):
-            return np.bincount(X.row_of, weights=X.data**2, minlength=X.shape[0])
+            squares = np.bincount(X.row_of, weights=X.data**2, minlength=X.shape[0])
+            return squares.astype(float, copy=False)
         return np.asarray(np.einsum("ij,ij->i", X, X))
 
 

@@ -33,6 +33,8 @@ def test_products_are_those_of_the_dense_table(shape: tuple[int, int]) -> None:
     np.testing.assert_allclose(squared_norms(S), squared_norms(X), atol=1e-14)
     np.testing.assert_allclose(row_products(S), X @ X.T, atol=1e-14)
     assert np.array_equal(S.toarray(), X)
+    for product in (S @ v, S.T @ u, S[:0].T @ u[:0], squared_norms(S), squared_norms(S[:0])):
+        assert product.dtype == float  # of nothing too: ranks send it to each other
     assert S.shape == S.T.shape[::-1] == X.shape
     assert len(S) == len(X)
 
