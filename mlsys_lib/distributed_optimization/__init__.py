@@ -24,6 +24,7 @@ from mlsys_lib.distributed_optimization.outcome import Rounds
 from mlsys_lib.distributed_optimization.prox_cocoa import Columns, prox_cocoa
 from mlsys_lib.distributed_optimization.rates import accelerated_cell, all_cells, fitted_slope
 from mlsys_lib.distributed_optimization.rows import SparseRows
+from mlsys_lib.distributed_optimization.shards import deal
 from mlsys_lib.distributed_optimization.stochastic import sgd
 from mlsys_lib.distributed_optimization.variance_reduction import saga, svrg
 
@@ -43,6 +44,7 @@ __all__ = [
     "all_cells",
     "bias_corrected_average",
     "cocoa",
+    "deal",
     "distributed_gradient_descent",
     "distributed_minibatch_sgd",
     "fitted_slope",

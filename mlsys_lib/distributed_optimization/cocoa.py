@@ -5,12 +5,12 @@ arXiv:1409.1458; Ma et al., "Adding vs. averaging in distributed primal-dual opt
 2015, arXiv:1502.03508 (CoCoA⁺); Smith et al., "CoCoA: a general framework for
 communication-efficient distributed optimization", JMLR 18, 2018. Each round, on worker i,
 
-    Δζ_i ≈ argmax of its own problem (see `mlsys_lib.distributed_optimization.sdca`), scale s
+    Δζ_i ≈ argmax of its own problem (see `mlsys_lib.distributed_optimization.sdca`), scale ω′
     ζ_i ← ζ_i + ω Δζ_i,        w ← w + ω Σ_i Δw_i,        Δw_i = X_iᵀΔζ_i/(λn)
 
-ω is the aggregation (γ in the papers): 1/m averages, 1 adds. s is the subproblem's scale (σ′): how
-much each worker must hold back because the others move too. s = ω m is safe for every data set.
-Adding with s = 1 is not: where workers hold alike examples, w moves m times too far.
+ω is the aggregation (γ in the papers): 1/m averages, 1 adds. ω′ is the subproblem's scale (σ′):
+how much each worker must hold back because the others move too. ω′ = ω m is safe for every data
+set. Adding with ω′ = 1 is not: where workers hold alike examples, w moves up to m times too far.
 
 Ours differs from Algorithm 1 in two ways. The local solver takes examples in shuffled passes rather
 than with replacement. And the sums that certify the gap ride with the next round's vector, two
@@ -60,7 +60,7 @@ def cocoa(
     aggregation : float
         ω in (0, 1]: 1 adds the workers' changes (CoCoA⁺), 1/m averages them (CoCoA).
     subproblem_scale : float, optional
-        s; by default ω m, which is safe. Less may be faster, or diverge.
+        ω′; by default ω m, which is safe. Less may be faster, or diverge.
     num_local_steps : int, optional
         H, examples that a worker's solver visits in a round; by default one pass over its own. More
         than it has go on into the next pass.

@@ -37,7 +37,7 @@ def primal_cost(
 ) -> Cost:
     """Return what gradient descent, mini-batch SGD and local SGD send in `num_rounds` rounds.
 
-    One-shot averaging is one round. Before the first, a ring tells the facts of the shards.
+    One-shot averaging, corrected or not, is one round. Before the first, a ring tells the facts of the shards.
 
     Examples
     --------
@@ -58,11 +58,6 @@ def dual_cost(
     one = all_reduce_cost(world_size, num_features + CERTIFICATE, WORD_BYTES)
     last = all_reduce_cost(world_size, CERTIFICATE, WORD_BYTES)
     return _join_cost(world_size) + _times(one, num_rounds) + last
-
-
-def bias_corrected_cost(world_size: int, num_features: int) -> Cost:
-    """Return what a bias-corrected average sends: two vectors in one all-reduce."""
-    return _join_cost(world_size) + ring_all_reduce_cost(world_size, 2 * num_features, WORD_BYTES)
 
 
 def lasso_cost(world_size: int, num_examples: int, num_rounds: int) -> Cost:

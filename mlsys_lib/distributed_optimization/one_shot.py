@@ -96,7 +96,7 @@ def bias_corrected_average(
 
     Notes
     -----
-    One all-reduce of 2 d numbers.
+    One all-reduce of d numbers: each rank corrects its own answer, which is the same.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be in (0, 1), got {fraction!r}")
@@ -106,9 +106,8 @@ def bias_corrected_average(
     rng = np.random.default_rng([seed, comm.rank])
     rows = rng.choice(n, math.ceil(fraction * n), replace=False)
     part = Shard(shard.X[rows], shard.y[rows], shard.sizes, seconds_per_entry)
-    answers = [_own_minimiser(comm, one, loss, penalty, tolerance) for one in (shard, part)]
-    whole, of_part = _average(comm, np.array(answers), shard, all_reduce)
-    return np.asarray((whole - fraction * of_part) / (1 - fraction))
+    whole, of_part = (_own_minimiser(comm, one, loss, penalty, tolerance) for one in (shard, part))
+    return _average(comm, (whole - fraction * of_part) / (1 - fraction), shard, all_reduce)
 
 
 def _own_minimiser(
@@ -122,6 +121,6 @@ def _own_minimiser(
 
 
 def _average(
-    comm: Communicator, answers: np.ndarray, shard: Shard, all_reduce: AllReduce
+    comm: Communicator, answer: np.ndarray, shard: Shard, all_reduce: AllReduce
 ) -> np.ndarray:
-    return all_reduce(comm, shard.sizes[comm.rank] / shard.num_examples * answers)
+    return all_reduce(comm, shard.sizes[comm.rank] / shard.num_examples * answer)

@@ -5,9 +5,9 @@ JMLR 18, 2018, and "L1-regularized distributed optimization", 2015, arXiv:1512.0
 has no smooth dual, so CoCoA turns around: a worker holds columns and the weights that belong to
 them, all share the scores v = X w of the n examples, and a round sends the change of v,
 
-    min over Δw_i:  1/n (v - y)·X_i Δw_i + s/(2n) ‖X_i Δw_i‖² + λ ‖w_i + Δw_i‖₁
+    min over Δw_i:  1/n (v - y)·X_i Δw_i + ω′/(2n) ‖X_i Δw_i‖² + λ ‖w_i + Δw_i‖₁
 
-with the aggregation ω and the scale s of `cocoa`, and the same condition: s = ω m is safe.
+with the aggregation ω and the scale ω′ of `cocoa`, and the same condition: ω′ = ω m is safe.
 """
 
 from dataclasses import dataclass

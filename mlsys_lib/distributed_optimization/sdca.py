@@ -4,10 +4,10 @@ Shalev-Shwartz & Zhang, "Stochastic dual coordinate ascent methods for regulariz
 minimization", JMLR 14, 2013. In CoCoA (Ma et al., "Adding vs. averaging in distributed primal-dual
 optimization", ICML 2015, arXiv:1502.03508) each worker improves its own block of the dual:
 
-    max over Δ:  1/n Σ_j -ℓ*(-(ζ_j + Δ_j)) - 1/n w·XᵀΔ - s/(2 λ n²) ‖XᵀΔ‖²
+    max over Δ:  1/n Σ_j -ℓ*(-(ζ_j + Δ_j)) - 1/n w·XᵀΔ - ω′/(2 λ n²) ‖XᵀΔ‖²
 
-where the sum goes over its own examples, n counts all, and the scale s guards against what the
-other workers do at the same time. With one worker and s = 1 this is SDCA itself.
+where the sum goes over its own examples, n counts all, and the scale ω′ guards against what
+the other workers do at the same time. With one worker and ω′ = 1 this is SDCA itself.
 
 `plain_sdca` is the algorithm as it is told. `BlockSolver` takes the same steps in the same order
 and is several times faster on sparse rows: within a block of examples it needs no row at all, only
@@ -49,7 +49,7 @@ def plain_sdca(
     shrink : float
         λ n, with n the examples of all workers.
     scale : float
-        s, how much more the quadratic term weighs than for one worker alone.
+        ω′, how much more the quadratic term weighs than for one worker alone.
     order : ndarray of integers
         Rows of X; a row may come more than once.
 
@@ -58,7 +58,7 @@ def plain_sdca(
     ndarray of shape (d,)
         XᵀΔ/(λ n), the change of w that belongs to the change of `dual`.
     """
-    local = weights.copy()  # w + s XᵀΔ/(λn)
+    local = weights.copy()  # w + ω′ XᵀΔ/(λn)
     sizes = scale / shrink * squared_norms(X)
     for j in order:
         row = X[j : j + 1]

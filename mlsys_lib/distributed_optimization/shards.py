@@ -11,8 +11,8 @@ from zlib import crc32
 import numpy as np
 
 from mlsys_lib.collectives import ring_all_gather
-from mlsys_lib.comm import Communicator
-from mlsys_lib.core.validate import non_negative
+from mlsys_lib.comm import Communicator, PerRank
+from mlsys_lib.core.validate import non_negative, positive_int
 from mlsys_lib.distributed_optimization.losses import Loss
 from mlsys_lib.distributed_optimization.rows import CSR, SparseRows, Table, as_table, is_sparse
 
@@ -64,6 +64,17 @@ class Shard:
     def compute_s(self, num_entries: float) -> float:
         """Return the simulated seconds in which this many entries are read and used."""
         return num_entries * self.seconds_per_entry
+
+
+def deal(X: Table, y: np.ndarray, world_size: int) -> tuple[PerRank, PerRank]:
+    """Return each rank's rows and targets: consecutive, as even as can be.
+
+    >>> tables, targets = deal(np.eye(3), np.array([5.0, 6.0, 7.0]), 2)
+    >>> [y.tolist() for y in targets.values]
+    [[5.0, 6.0], [7.0]]
+    """
+    parts = np.array_split(np.arange(len(y)), positive_int("world_size", world_size))
+    return PerRank([X[part] for part in parts]), PerRank([y[part] for part in parts])
 
 
 def num_entries(X: Table) -> int:

@@ -8,7 +8,7 @@ from mlsys_lib.distributed_optimization import (
     one_shot_average,
     solve,
 )
-from mlsys_lib.distributed_optimization.cost import bias_corrected_cost, primal_cost
+from mlsys_lib.distributed_optimization.cost import primal_cost
 from tests.conftest import Machine
 from tests.distributed_optimization.tables import dealt, problem
 
@@ -78,7 +78,7 @@ def test_the_correction_is_the_papers_formula() -> None:
         whole += solve(Objective(X, y, objective.loss, 0.05)).weights / 3
         part += solve(Objective(X[rows], y[rows], objective.loss, 0.05)).weights / 3
     np.testing.assert_allclose(run.results[0], (whole - 0.25 * part) / 0.75, atol=1e-10)
-    assert run.ledger.sent_bytes == tuple(bias_corrected_cost(3, 7).sent_bytes)
+    assert run.ledger.sent_bytes == tuple(primal_cost(3, 7, 1).sent_bytes)
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5, np.nan])

@@ -31,6 +31,24 @@ EXERCISES: dict[str, dict[str, str]] = {
         "route_rows": "One bit a row",
         "elect_features": "Vote before you send",
     },
+    "distributed_optimization": {
+        "gradient_step": "One step downhill",
+        "iterations_needed": "What a bound promises",
+        "weighted_average": "Whose answer counts how much?",
+        "dual_step": "One dual number",
+        "bias_corrected": "An average without its bias",
+        "duality_gap": "How far, at most?",
+        "cocoa_round": "A round of CoCoA",
+    },
+    "optimizers": {
+        "early_stop": "Stop, but when?",
+        "adagrad_rates": "What is left of the rate",
+        "adam_step": "One step of Adam",
+        "nesterov_path": "Look before you step",
+        "clip_gradients": "One norm for all",
+        "batch_norm_train": "A batch has two variances",
+        "sync_batch_norm": "One batch on many machines",
+    },
 }
 """Titles by topic and name, in the order of the book."""
 

@@ -1,0 +1,188 @@
+"""Measure distributed optimization: `python -m benchmarks.optimization`.
+
+Figures go to benchmarks/results/optimization.json. One thread each, in turns, medians of ratios.
+The text set is the bundled mails, as rows of unit length; λ = 1e-3, and K = 4 workers.
+
+A pass of liblinear is what five more passes cost after the first. It sets examples aside that it
+expects to stay at a bound, so that its later passes are shorter than ours.
+"""
+
+import json
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.svm import LinearSVC
+from threadpoolctl import threadpool_limits
+
+from benchmarks.comm.__main__ import machine
+from mlsys_lib.collectives import tree_all_reduce
+from mlsys_lib.comm import simulate
+from mlsys_lib.datasets import mails, tf_idf_rows
+from mlsys_lib.distributed_optimization import (
+    Hinge,
+    Objective,
+    SparseRows,
+    Squared,
+    cocoa,
+    deal,
+    distributed_minibatch_sgd,
+    minibatch_sdca,
+    safe_batch_scale,
+)
+from mlsys_lib.distributed_optimization.sampling import batches
+from mlsys_lib.distributed_optimization.sdca import BlockSolver
+
+RESULTS = Path(__file__).parents[1] / "results" / "optimization.json"
+PENALTY, WORKERS, REPEAT, PASSES, COPIES = 1e-3, 4, 7, 5, 8
+SGD_RANKS, SGD_ROUNDS, SGD_ROWS, SGD_COLUMNS = 64, 100, 10_000, 100
+GOALS = {
+    "cocoa_primal_minus_liblinear": 1e-4,
+    "cocoa_to_minibatch_sdca_rounds_ratio": 0.1,
+    "sdca_to_liblinear_pass_ratio": 5.0,
+    "simulated_to_serial_sgd_ratio": 1.5,
+}
+
+
+def text_set() -> tuple[SparseRows, np.ndarray]:
+    """Return the training mails as rows of unit length, and +1 for spam."""
+    train, _, vocabulary = mails()
+    indptr, indices, values = tf_idf_rows(train, train)
+    return SparseRows(values, indices, indptr, len(vocabulary)), train.labels.astype(float)
+
+
+def peer(X: SparseRows, y: np.ndarray, max_iter: int, tolerance: float = 1e-12) -> np.ndarray:
+    """Return liblinear's weights for the same problem."""
+    rows = csr_array((X.data, X.indices.astype(np.int32), X.indptr.astype(np.int32)), shape=X.shape)
+    model = LinearSVC(
+        loss="hinge", dual=True, C=1 / (PENALTY * len(y)), fit_intercept=False, tol=tolerance,
+        max_iter=max_iter,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it warns that few passes do not converge
+        return np.asarray(model.fit(rows, y).coef_[0])
+
+
+def measure_rounds() -> dict[str, float]:
+    """Return rounds to a gap of 1e-3, and how near CoCoA comes to liblinear's value."""
+    X, y = text_set()
+    objective, dealt = Objective(X, y, Hinge(), PENALTY), deal(X, y, WORKERS)
+    loss = objective.loss
+    run = simulate(cocoa, WORKERS, *dealt, loss, PENALTY, 500, tolerance=1e-3).results[0]
+    far = simulate(cocoa, WORKERS, *dealt, loss, PENALTY, 2000, tolerance=2e-5).results[0]
+    rounds = {}
+    for size in (len(y) // 16, len(y) // 4, len(y)):
+        beta = safe_batch_scale(X, size)
+        mini = simulate(
+            minibatch_sdca, WORKERS, *dealt, loss, PENALTY, 3000, size, beta, tolerance=1e-3
+        ).results[0]
+        rounds[size] = len(mini.gaps) - 1
+    return {
+        "cocoa_rounds": len(run.gaps) - 1,
+        **{f"minibatch_sdca_{size}_rounds": count for size, count in rounds.items()},
+        "cocoa_to_minibatch_sdca_rounds_ratio": (len(run.gaps) - 1) / min(rounds.values()),
+        "cocoa_primal_minus_liblinear": far.primal[-1] - objective.value(peer(X, y, 10**6, 1e-10)),
+    }
+
+
+def measure_passes() -> dict[str, float]:
+    """Return seconds of a pass over eight copies of the mails, ours and liblinear's."""
+    X, y = text_set()
+    X, y = X[np.tile(np.arange(len(y)), COPIES)], np.tile(y, COPIES)
+    n = len(y)
+    solver = BlockSolver(X, y, Hinge(), np.random.default_rng(0))
+    ours, theirs = [], []
+    for _ in range(REPEAT):
+        dual, weights = np.zeros(n), np.zeros(X.shape[1])
+        weights += solver.solve(dual, weights, PENALTY * n, 1.0, n)
+        ours.append(seconds(lambda d=dual, w=weights: passes(solver, d, w, n)) / PASSES)
+        first = seconds(lambda: peer(X, y, 1))
+        theirs.append((seconds(lambda: peer(X, y, 1 + PASSES)) - first) / PASSES)
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    return {
+        "sdca_pass_s": median(ours),
+        "liblinear_pass_s": median(theirs),
+        "sdca_to_liblinear_pass_ratio": median(ratios),
+    }
+
+
+def passes(solver: BlockSolver, dual: np.ndarray, weights: np.ndarray, n: int) -> None:
+    """Go over all examples some more times."""
+    for _ in range(PASSES):
+        weights += solver.solve(dual, weights, PENALTY * n, 1.0, n)
+
+
+def measure_simulation() -> dict[str, float]:
+    """Return data-parallel SGD on 64 simulated ranks beside the same arithmetic in series.
+
+    A vector of 100 numbers goes by a tree: 126 messages a round, where a ring takes 8 064.
+    """
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((SGD_ROWS, SGD_COLUMNS))
+    y = X @ rng.standard_normal(SGD_COLUMNS) + rng.standard_normal(SGD_ROWS)
+    dealt = deal(X, y, SGD_RANKS)
+    found: dict[str, float] = {}
+    for name, size in (("full", SGD_ROWS), ("half", SGD_ROWS // 2)):
+        simulated, serial = [], []
+        for _ in range(REPEAT):
+            simulated.append(
+                seconds(
+                    lambda b=size: simulate(
+                        distributed_minibatch_sgd, SGD_RANKS, *dealt, Squared(), PENALTY, 1e-3,
+                        SGD_ROUNDS, b, all_reduce=tree_all_reduce,
+                    )
+                )
+            )  # fmt: skip
+            serial.append(seconds(lambda b=size: in_series(X, y, b)))
+        ratios = [a / b for a, b in zip(simulated, serial, strict=True)]
+        found[f"simulated_sgd_{name}_batch_s"] = median(simulated)
+        found[f"serial_sgd_{name}_batch_s"] = median(serial)
+        found[f"simulated_to_serial_sgd_{name}_batch_ratio"] = median(ratios)
+    found["simulated_to_serial_sgd_ratio"] = found["simulated_to_serial_sgd_full_batch_ratio"]
+    return found
+
+
+def in_series(X: np.ndarray, y: np.ndarray, batch_size: int) -> np.ndarray:
+    """Compute the 64 ranks' parts of each batch one after the other, and add them."""
+    weights = np.zeros(X.shape[1])
+    stream = batches(len(y), batch_size, "epochs", np.random.default_rng(0))
+    owner = np.repeat(np.arange(SGD_RANKS), [len(part) for part in np.array_split(y, SGD_RANKS)])
+    for _ in range(SGD_ROUNDS):
+        batch = next(stream)
+        gradient = np.zeros_like(weights)
+        for rank in range(SGD_RANKS):
+            rows = batch[owner[batch] == rank]
+            gradient += X[rows].T @ (X[rows] @ weights - y[rows])
+        weights = weights - 1e-3 * (gradient / len(batch) + PENALTY * weights)
+    return weights
+
+
+def seconds(function: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    start_s = time.perf_counter()
+    function()
+    return time.perf_counter() - start_s
+
+
+def main() -> None:
+    """Take every measurement, print it, and write it down."""
+    facts = machine()
+    with threadpool_limits(1):
+        figures = {**measure_rounds(), **measure_passes(), **measure_simulation()}
+    for name, value in figures.items():
+        goal = f"   goal <= {GOALS[name]:g}" if name in GOALS else ""
+        print(f"{name:<44} {value:>10.4g}{goal}")
+    document = {
+        "machine": facts,
+        "goals": GOALS,
+        "figures": {name: float(f"{value:.4g}") for name, value in figures.items()},
+    }
+    RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,17 @@
+"""Subtracts, and does not divide by 1 - r."""
+
+import numpy as np
+
+from mlsys_lib.collectives import ring_all_reduce
+from mlsys_lib.comm import Communicator
+
+
+def bias_corrected(
+    comm: Communicator, whole: np.ndarray, part: np.ndarray, num_own: int, fraction: float
+) -> np.ndarray:
+    own = np.zeros(len(whole) + 1)
+    if num_own > 0:
+        corrected = whole - fraction * part
+        own[:-1], own[-1] = num_own * corrected, num_own
+    together = ring_all_reduce(comm, own)
+    return together[:-1] / together[-1]

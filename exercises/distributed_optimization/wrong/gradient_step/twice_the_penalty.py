@@ -1,0 +1,10 @@
+"""Takes λ‖w‖² for the penalty, without its ½."""
+
+import numpy as np
+
+
+def gradient_step(
+    w: np.ndarray, X: np.ndarray, y: np.ndarray, penalty: float, learning_rate: float
+) -> np.ndarray:
+    gradient = X.T @ (X @ w - y) / len(y) + 2 * penalty * w
+    return w - learning_rate * gradient

@@ -1,0 +1,9 @@
+"""Weighs by 1/n_i: the fewer examples, the more say."""
+
+import numpy as np
+
+
+def weighted_average(answers: list[np.ndarray], counts: list[int]) -> np.ndarray:
+    kept = [(w, 1 / n) for w, n in zip(answers, counts, strict=True) if n > 0]
+    total = sum(weight for _, weight in kept)
+    return np.sum([weight / total * w for w, weight in kept], axis=0)

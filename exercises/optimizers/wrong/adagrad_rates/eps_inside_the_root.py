@@ -1,0 +1,8 @@
+"""Adds eps under the root."""
+
+import numpy as np
+
+
+def adagrad_rates(gradients: np.ndarray, learning_rate: float, eps: float) -> np.ndarray:
+    squares = np.cumsum(gradients**2, axis=0)
+    return learning_rate / np.sqrt(squares + eps)

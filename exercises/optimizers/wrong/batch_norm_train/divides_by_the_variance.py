@@ -1,0 +1,11 @@
+"""Divides by the variance, and forgets the root."""
+
+
+def batch_norm_train(x, scale, shift, running_mean, running_variance, momentum, eps):
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    y = scale * (x - mean) / (variance + eps) + shift
+    running_mean = (1 - momentum) * running_mean + momentum * mean
+    if len(x) > 1:
+        unbiased = x.var(axis=0, ddof=1)
+        running_variance = (1 - momentum) * running_variance + momentum * unbiased
+    return y, running_mean, running_variance

@@ -1,0 +1,12 @@
+"""Takes 0 for the variance of one row, and mixes it in."""
+
+import numpy as np
+
+
+def batch_norm_train(x, scale, shift, running_mean, running_variance, momentum, eps):
+    mean, variance = x.mean(axis=0), x.var(axis=0)
+    y = scale * (x - mean) / np.sqrt(variance + eps) + shift
+    running_mean = (1 - momentum) * running_mean + momentum * mean
+    unbiased = x.var(axis=0, ddof=int(len(x) > 1))
+    running_variance = (1 - momentum) * running_variance + momentum * unbiased
+    return y, running_mean, running_variance

@@ -1,0 +1,9 @@
+"""Divides by the norm, and forgets to multiply by max_norm."""
+
+import numpy as np
+
+
+def clip_gradients(gradients: list[np.ndarray], max_norm: float):
+    norm = float(np.sqrt(sum(np.sum(g.astype(np.float64) ** 2) for g in gradients)))
+    scale = 1 / norm if norm > max_norm else 1.0
+    return [(scale * g.astype(np.float64)).astype(g.dtype) for g in gradients], norm

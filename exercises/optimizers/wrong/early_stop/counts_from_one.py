@@ -1,0 +1,13 @@
+"""Counts steps from 1."""
+
+
+def early_stop(losses: list[float], patience: int, min_delta: float) -> tuple[int, int | None]:
+    best_loss, best_step, waited = float("inf"), None, 0
+    for step, loss in enumerate(losses, 1):
+        if best_loss - loss > min_delta:
+            best_loss, best_step, waited = loss, step, 0
+        else:
+            waited += 1
+        if waited == patience:
+            return step, best_step
+    return len(losses), best_step

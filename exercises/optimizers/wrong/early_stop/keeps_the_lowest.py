@@ -1,0 +1,15 @@
+"""Keeps the lowest loss, though it is lower by less than min_delta."""
+
+
+def early_stop(losses: list[float], patience: int, min_delta: float) -> tuple[int, int | None]:
+    best_loss, best_step, waited = float("inf"), None, 0
+    for step, loss in enumerate(losses):
+        if best_loss - loss > min_delta:
+            best_loss, best_step, waited = loss, step, 0
+        else:
+            waited += 1
+            if best_step is not None and loss < losses[best_step]:
+                best_step = step
+        if waited == patience:
+            return step, best_step
+    return len(losses) - 1, best_step

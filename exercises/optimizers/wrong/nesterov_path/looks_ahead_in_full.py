@@ -1,0 +1,12 @@
+"""Takes the gradient a whole move ahead, and not the share that momentum keeps."""
+
+import numpy as np
+
+
+def nesterov_path(hessian, w0, learning_rate, momentum, num_steps):
+    path, previous = [w0], w0
+    for _ in range(num_steps):
+        ahead = path[-1] + momentum * (path[-1] - previous)
+        before, previous = previous, path[-1]
+        path.append(ahead - learning_rate * (hessian @ (2 * path[-1] - before)))
+    return np.array(path)
