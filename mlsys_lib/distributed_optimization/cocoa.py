@@ -28,6 +28,9 @@ from mlsys_lib.distributed_optimization.rows import Table
 from mlsys_lib.distributed_optimization.sdca import BlockSolver
 from mlsys_lib.distributed_optimization.shards import Shard, join, num_entries
 
+ROUNDING = 1e-13
+"""Share of the losses that a local gap is known to."""
+
 
 def cocoa(
     comm: Communicator,
@@ -153,12 +156,16 @@ class _Worker:
     def _error_left(self, weights: np.ndarray, change: np.ndarray) -> float:
         """Return an upper bound of (G* - G(Δ)) / (G* - G(0)), from the local duality gap.
 
-        The gap bounds G* - G(Δ), and G(Δ) - G(0) is known.
+        The gap bounds G* - G(Δ), and G(Δ) - G(0) is known. A gap of the size of rounding errors
+        counts as none, or a small Θ could never be reached near the end.
         """
         shard, loss = self._shard, self._loss
         new = self._improved
         z = shard.X @ (weights + self._scale * change)
-        gap = (loss.value(z, shard.y) - loss.dual_value(new, shard.y) + new * z).sum()
+        losses = loss.value(z, shard.y)
+        gap = (losses - loss.dual_value(new, shard.y) + new * z).sum()
+        if gap <= ROUNDING * losses.sum():
+            return 0.0
         values = loss.dual_value(new, shard.y) - loss.dual_value(self.dual, shard.y)
         size = self._scale * self._shrink / 2 * (change @ change)
         gained = values.sum() - self._shrink * (weights @ change) - size

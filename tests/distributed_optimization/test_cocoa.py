@@ -151,6 +151,17 @@ def test_a_chosen_theta_is_kept_and_true(name: str, theta: float) -> None:
         assert rough.thetas[0] <= theta
 
 
+def test_a_small_theta_is_reached_at_the_end_too() -> None:
+    """Solved to rounding, no error is left that could be measured; this ran on for ever once."""
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((512, 1024))
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    objective = Objective(X, np.where(rng.random(512) < 0.5, 1.0, -1.0), Squared(), 0.01)
+    result = run_on(objective, 16, 20, subproblem_scale=1.0, theta=1e-3)[0]
+    assert result.gaps[-1] < 1e-12
+    assert result.thetas[-1] <= 1e-3
+
+
 def test_more_local_steps_leave_less_and_few_need_more_rounds() -> None:
     objective = problem("logistic", n=200)
     runs = [run_on(objective, 4, 500, tolerance=1e-5, num_local_steps=h)[0] for h in (5, 50, 500)]
