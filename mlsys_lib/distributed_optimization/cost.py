@@ -37,7 +37,8 @@ def primal_cost(
 ) -> Cost:
     """Return what gradient descent, mini-batch SGD and local SGD send in `num_rounds` rounds.
 
-    One-shot averaging, corrected or not, is one round. Before the first, a ring tells the facts of the shards.
+    One-shot averaging, corrected or not, is one round. Before the first, a ring tells the facts of
+    the shards.
 
     Examples
     --------
