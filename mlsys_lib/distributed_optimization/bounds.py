@@ -11,7 +11,7 @@ import math
 
 
 def subgradient_bound(step: int, *, gradient_bound: float, radius: float) -> float:
-    """Return R G / √t, for the average of t iterates with steps R / (G √t), f G-Lipschitz.
+    """Return R_w G / √t, for the average of t iterates with steps R_w / (G √t), f G-Lipschitz.
 
     Bubeck 2015, arXiv:1405.4980, theorem 3.2; with G² >= E‖g‖² of a stochastic subgradient it
     holds in the mean (Nemirovski, Juditsky, Lan & Shapiro, SIAM Journal on Optimization 19(4),
@@ -21,21 +21,21 @@ def subgradient_bound(step: int, *, gradient_bound: float, radius: float) -> flo
 
 
 def gradient_descent_bound(step: int, *, smoothness: float, radius: float) -> float:
-    """Return L R² / (2t), for the last iterate with steps 1/L, f L-smooth and convex.
+    """Return L R_w² / (2t), for the last iterate with steps 1/L, f L-smooth and convex.
 
-    Nesterov 2004, corollary 2.1.2, has 2 L R² / (t + 4); this constant is in Beck & Teboulle 2009,
-    doi:10.1137/080716542, theorem 3.1.
+    Nesterov 2004, corollary 2.1.2, has 2 L R_w² / (t + 4); this constant is in Beck & Teboulle
+    2009, doi:10.1137/080716542, theorem 3.1.
     """
     return smoothness * radius**2 / (2 * step)
 
 
 def huber_gap(step: int, *, smoothness: float, radius: float) -> float:
-    """Return L R² / (4t + 2): the bound that cannot be improved (Drori & Teboulle 2014)."""
+    """Return L R_w² / (4t + 2): the bound that cannot be improved (Drori & Teboulle 2014)."""
     return smoothness * radius**2 / (4 * step + 2)
 
 
 def linear_bound(step: int, *, smoothness: float, strong_convexity: float, radius: float) -> float:
-    """Return L R²/2 ((κ - 1)/(κ + 1))^(2t), for the last iterate with steps 2/(L + μ).
+    """Return L R_w²/2 ((κ - 1)/(κ + 1))^(2t), for the last iterate with steps 2/(L + μ).
 
     Nesterov 2004, theorem 2.1.15.
     """
@@ -44,9 +44,9 @@ def linear_bound(step: int, *, smoothness: float, strong_convexity: float, radiu
 
 
 def smooth_sgd_bound(step: int, *, smoothness: float, noise: float, radius: float) -> float:
-    """Return R σ / √t + L R² / (2t), for the average of w_1 … w_t, steps 1/(L + σ √t / R).
+    """Return R_w σ / √t + L R_w² / (2t), for the average of w_1 … w_t, steps 1/(L + σ √t / R_w).
 
-    Bubeck 2015, theorem 6.3, with his R² half of ours; σ² bounds the variance of the gradient.
+    Bubeck 2015, theorem 6.3, with his R_w² half of ours; σ² bounds the variance of the gradient.
     """
     return radius * noise / math.sqrt(step) + gradient_descent_bound(
         step, smoothness=smoothness, radius=radius
@@ -75,14 +75,14 @@ def weighted_average_bound(step: int, *, gradient_bound: float, strong_convexity
 
 
 def accelerated_bound(step: int, *, smoothness: float, radius: float) -> float:
-    """Return 2 L R² / (t + 1)², for Nesterov's method (Beck & Teboulle 2009, theorem 4.4)."""
+    """Return 2 L R_w² / (t + 1)², for Nesterov's method (Beck & Teboulle 2009, theorem 4.4)."""
     return 2 * smoothness * radius**2 / (step + 1) ** 2
 
 
 def accelerated_linear_bound(
     step: int, *, smoothness: float, strong_convexity: float, radius: float, gap: float
 ) -> float:
-    """Return (1 - 1/√κ)^t (f(w_0) - f* + μ R²/2), with constant momentum.
+    """Return (1 - 1/√κ)^t (f(w_0) - f* + μ R_w²/2), with constant momentum.
 
     Nesterov 2004, theorem 2.2.1 with γ_0 = μ.
     """

@@ -49,7 +49,7 @@ def gradient_descent(
     num_steps : int
         T >= 0.
     learning_rate : float, or rule from `step_sizes`; optional
-        η. Without it 1/L, the step of the bound L R² / (2t); from 2/L on it can diverge.
+        η. Without it 1/L, the step of the bound L R_w² / (2t); from 2/L on it can diverge.
     keep_iterates : bool
         Whether to keep all T + 1 iterates: 8 k (T + 1) bytes.
 
@@ -83,18 +83,18 @@ def subgradient(
     gradient_bound: float,
     keep_iterates: bool = False,
 ) -> Descent:
-    """Step R / (G √T) against a subgradient, T times.
+    """Step R_w / (G √T) against a subgradient, T times.
 
     Shor, "Minimization methods for non-differentiable functions", 1985,
     doi:10.1007/978-3-642-82118-9; the bound is Bubeck 2015, theorem 3.2: f(`average`) - f* and
-    f(`best`) - f* are at most R G / √T. For `weights`, the last iterate, no such bound holds.
+    f(`best`) - f* are at most R_w G / √T. For `weights`, the last iterate, no such bound holds.
 
     Parameters
     ----------
     objective, start, num_steps, keep_iterates
         As in `gradient_descent`.
     radius : float
-        R, at least ‖w_0 - w*‖.
+        R_w, at least ‖w_0 - w*‖.
     gradient_bound : float
         G: no subgradient is longer.
     """
@@ -126,8 +126,8 @@ def accelerated(
         As in `gradient_descent`. The bounds want 1/L.
     strong_convexity : float, optional
         μ; without it the objective's own. If it is 0, δ_t = (s_t - 1)/s_{t+1} with s_0 = 1 and
-        s_{t+1} = (1 + √(1 + 4 s_t²))/2, for f - f* <= 2 L R² / (t + 1)². Else
-        δ = (√κ - 1)/(√κ + 1), for f - f* <= (1 - 1/√κ)^t (f_0 - f* + μ/2 R²)
+        s_{t+1} = (1 + √(1 + 4 s_t²))/2, for f - f* <= 2 L R_w² / (t + 1)². Else
+        δ = (√κ - 1)/(√κ + 1), for f - f* <= (1 - 1/√κ)^t (f_0 - f* + μ/2 R_w²)
         (Nesterov 2004, theorem 2.2.1).
 
     Notes

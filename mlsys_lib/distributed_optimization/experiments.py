@@ -1,6 +1,6 @@
 """The runs behind the convergence table: for each cell, f - f* after given numbers of steps.
 
-L, G and R are 1 in the first two rows; the last row has μ = 1 and κ = L = `CONDITION`. The noise
+L, G and R_w are 1 in the first two rows; the last row has μ = 1 and κ = L = `CONDITION`. The noise
 has variance `NOISE`².
 
 >>> huber_errors([1, 10], np.random.default_rng(0)).round(6).tolist()
@@ -94,7 +94,7 @@ def strongly_convex_sgd_errors(steps: Sequence[int], rng: np.random.Generator) -
 
 
 def accelerated_errors(steps: Sequence[int], rng: np.random.Generator) -> np.ndarray:
-    """Return the error of the last iterate on a `Chain` of d = 2T + 1, scaled to R = 1, each T."""
+    """Return the error of the last iterate on a `Chain` of d = 2T + 1, each scaled to R_w = 1."""
     errors = []
     for horizon in steps:
         problem = Chain(2 * horizon + 1)

@@ -1,8 +1,8 @@
 """Objectives with kinks, G-Lipschitz everywhere, on which subgradient steps are as slow as can be.
 
-`MaxNorm` meets the bound R G / √T with equality, so the bound cannot be better. `LastIterate` shows
-that the bound is one for the average of the iterates: the last one is worse by a factor log T.
-Both answer where several subgradients are right with the one of the lowest index.
+`MaxNorm` meets the bound R_w G / √T with equality, so the bound cannot be better. `LastIterate`
+shows that the bound is one for the average of the iterates: the last one is worse by a factor
+log T. Both answer where several subgradients are right with the one of the lowest index.
 
 >>> problem = MaxNorm(num_features=4)
 >>> problem.value(problem.start), problem.gradient(problem.start).tolist()
@@ -19,10 +19,10 @@ from mlsys_lib.core.validate import integer, positive, positive_int
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """f(w) = G max_j |w_j| from a start with all coordinates R / √d.
+    """f(w) = G ‖w‖_∞, the largest coordinate, from a start with all of them R_w / √d.
 
     A subgradient names one coordinate, so whoever asked for fewer than d of them leaves one
-    coordinate where it was, and f = G R / √d. With d = T this is the bound R G / √T itself: the
+    coordinate where it was, and f = G R_w / √d. With d = T this is the bound R_w G / √T itself: the
     average of T iterates reaches it. Nesterov 2004, section 3.2.1, proves half of this for any
     method that moves along subgradients (max_j w_j + μ/2 ‖w‖², in a ball); without his ball and his
     ridge, ours is for steps from this start.
@@ -32,7 +32,7 @@ class MaxNorm:
     num_features : int
         d.
     gradient_bound, radius : float
-        G and R.
+        G and R_w.
     """
 
     num_features: int
@@ -54,7 +54,7 @@ class MaxNorm:
 
     @property
     def start(self) -> np.ndarray:
-        """A point at distance R, all coordinates alike."""
+        """A point at distance R_w, all coordinates alike."""
         return np.full(self.num_features, self.radius / math.sqrt(self.num_features))
 
     def value(self, weights: np.ndarray) -> float:
@@ -70,11 +70,11 @@ class MaxNorm:
 
 
 class LastIterate:
-    """A maximum of T + 1 planes that makes the last of T steps R / √T a bad one; G = 1.
+    """A maximum of T + 1 planes that makes the last of T steps R_w / √T a bad one; G = 1.
 
     Plane i rewards step i and takes back a little of each step before: at iterate t all planes
     from t on are equally high. At T = 10, 100, 400 the last iterate has f - f* = 1.5, 2.1,
-    2.5 times R / √T; the factor grows like log T / 4. Average and best iterate keep to R / √T.
+    2.5 times R_w / √T; the factor grows like log T / 4. Average and best iterate keep to R_w / √T.
 
     After Harvey, Liaw, Plan & Randhawa, "Tight analyses for non-smooth stochastic gradient
     descent", COLT 2019, arXiv:1812.05217. They project onto a ball; here a floor at
@@ -86,7 +86,7 @@ class LastIterate:
     horizon : int
         T >= 2. Memory is 8 T² bytes, and a gradient costs T² operations.
     radius : float
-        R.
+        R_w.
     """
 
     def __init__(self, horizon: int, radius: float = 1.0) -> None:

@@ -27,7 +27,7 @@ class Loss(Protocol):
     smoothness : float
         Lipschitz constant of the slope in z; inf where there is a kink.
     slope_bound : float
-        Largest |slope|; inf if there is none.
+        Largest size of a slope; inf if there is none.
     """
 
     smoothness: float

@@ -86,19 +86,19 @@ class NoisySum:
 
 @dataclass(frozen=True)
 class AbsoluteSum:
-    """f(w) = G/d Σ_j |w_j|, a mean over d examples of which each knows one coordinate.
+    """f(w) = G/d ‖w‖₁, a mean over d examples of which each knows one coordinate.
 
-    Who drew T = d examples has not met e^-1 of the coordinates. From coordinates R / √d with steps
-    R / (G √d), a coordinate goes to zero when it is met first, and stays. The average of T = d
-    iterates has, in expectation and exactly, f - f* = R G / √T · (1 - (1 - 1/T)^T): 0.63 of the
-    bound R G / √T.
+    Who drew T = d examples has not met e^-1 of the coordinates. From coordinates R_w / √d with
+    steps R_w / (G √d), a coordinate goes to zero when it is met first, and stays. The average of
+    T = d iterates has, in expectation and exactly, f - f* = R_w G / √T · (1 - (1 - 1/T)^T): 0.63 of
+    the bound R_w G / √T.
 
     Parameters
     ----------
     num_features : int
         d, also the number of examples.
     gradient_bound, radius : float
-        G, the length of the gradient of each example, and R.
+        G, the length of the gradient of each example, and R_w.
     """
 
     num_features: int
@@ -125,7 +125,7 @@ class AbsoluteSum:
 
     @property
     def start(self) -> np.ndarray:
-        """A point at distance R, all coordinates alike."""
+        """A point at distance R_w, all coordinates alike."""
         return np.full(self.num_features, self.radius / math.sqrt(self.num_features))
 
     def value(self, weights: np.ndarray) -> float:

@@ -36,9 +36,9 @@ def all_cells() -> tuple[Cell, ...]:
 
 
 def lipschitz_row() -> tuple[Cell, Cell]:
-    """Return the cells of f convex and G-Lipschitz, here with G = R = 1."""
+    """Return the cells of f convex and G-Lipschitz, here with G = R_w = 1."""
     bound = partial(bounds.subgradient_bound, gradient_bound=1, radius=1)
-    conditions = "f convex, {}; steps R/(G √T), average of the iterates"
+    conditions = "f convex, {}; steps R_w/(G √T), average of the iterates"
     return (
         Cell(
             name="Lipschitz, subgradient",
@@ -62,7 +62,7 @@ def lipschitz_row() -> tuple[Cell, Cell]:
 
 
 def smooth_row() -> tuple[Cell, Cell]:
-    """Return the cells of f convex and L-smooth, here with L = R = 1."""
+    """Return the cells of f convex and L-smooth, here with L = R_w = 1."""
     noise = experiments.NOISE
     return (
         Cell(
@@ -76,7 +76,7 @@ def smooth_row() -> tuple[Cell, Cell]:
         ),
         Cell(
             name="smooth, SGD",
-            condition="f convex, L-smooth, noise σ; steps 1/(L + σ √T / R), average of w_1 … w_T",
+            condition="f convex, L-smooth, noise σ; steps 1/(L + σ √T / R_w), average of w_1 … w_T",
             rate="1/ε²",
             exponent=2.0,
             num_runs=10,
@@ -122,7 +122,7 @@ def strongly_convex_row() -> tuple[Cell, Cell]:
 
 
 def accelerated_cell() -> Cell:
-    """Return what is beyond the table: Nesterov's method in the smooth row, here L = R = 1."""
+    """Return what is beyond the table: Nesterov's method in the smooth row, here L = R_w = 1."""
     return Cell(
         name="smooth, accelerated",
         condition="f convex, L-smooth; steps 1/L and momentum that grows, last iterate",

@@ -37,12 +37,12 @@ def one_over_smoothness(smoothness: float) -> StepSize:
 
 
 def lipschitz(radius: float, gradient_bound: float, num_steps: int) -> StepSize:
-    """Return the rule R / (G √T) at every one of T steps (Bubeck 2015, theorem 3.2).
+    """Return the rule R_w / (G √T) at every one of T steps (Bubeck 2015, theorem 3.2).
 
     Parameters
     ----------
     radius : float
-        R: how far the start may be from a minimizer.
+        R_w: how far the start may be from a minimizer.
     gradient_bound : float
         G: how long a subgradient may be. With noise, G² bounds the mean of the squared length.
     num_steps : int

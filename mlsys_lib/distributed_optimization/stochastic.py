@@ -76,7 +76,8 @@ def sgd(
 
     Notes
     -----
-    For f G-Lipschitz, G² >= E‖g‖²: steps R/(G √T) and the equal average have E f - f* <= R G/√T.
+    For f G-Lipschitz, G² >= E‖g‖²: steps R_w/(G √T) and the equal average have
+    E f - f* <= R_w G/√T.
     For f strongly convex besides: steps 2/(μ (t + 2)) and the rising average have
     E f - f* <= 2 G²/(μ (T + 1)). Lacoste-Julien et al. project onto a set, ours does not.
     """

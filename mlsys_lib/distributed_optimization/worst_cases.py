@@ -9,7 +9,7 @@ that moves along gradients. `Huber` has the worst ones for gradient descent. Eac
 >>> weights = problem.start
 >>> for _ in range(10):
 ...     weights = weights - problem.gradient(weights) / problem.smoothness
->>> round(problem.value(weights) - problem.optimum, 7)  # L R² / (4 t + 2) = 1/42
+>>> round(problem.value(weights) - problem.optimum, 7)  # L R_w² / (4 t + 2) = 1/42
 0.0238095
 """
 
@@ -145,8 +145,8 @@ class Chain:
         """Return how far f stays above f* after `step` gradients, whatever is done with them.
 
         Of the convex one: L/8 (1/(t+1) - 1/(d+1)), which conjugate gradients reach (they minimise
-        over the coordinates that were seen); at d = 2t + 1 it is over 3 L R² / (32 (t+1)²). Of the
-        strongly convex one: μ/2 times the squared length of what is unseen of w*.
+        over the coordinates that were seen); at d = 2t + 1 it is over 3 L R_w² / (32 (t+1)²). Of
+        the strongly convex one: μ/2 times the squared length of what is unseen of w*.
         """
         if self.strong_convexity:
             unseen = self.minimizer[step:]
@@ -166,10 +166,10 @@ class Chain:
 def huber_worst_case(
     horizon: int, num_features: int = 1, *, smoothness: float = 1.0, radius: float = 1.0
 ) -> "Huber":
-    """Return the worst convex L-smooth problem for T steps 1/L from distance R.
+    """Return the worst convex L-smooth problem for T steps 1/L from distance R_w.
 
-    Its bowl ends at r = R / (2T + 1). A step on the slope moves by r, so T steps end just outside
-    the bowl, with f - f* = L R² / (4T + 2). One feature is as bad as many.
+    Its bowl ends at r = R_w / (2T + 1). A step on the slope moves by r, so T steps end just outside
+    the bowl, with f - f* = L R_w² / (4T + 2). One feature is as bad as many.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def huber_worst_case(
         T, the number of steps for which it is the worst.
     num_features : int
     smoothness, radius : float
-        L and R.
+        L and R_w.
     """
     threshold = positive("radius", radius) / (2 * positive_int("horizon", horizon) + 1)
     return Huber(threshold, num_features, smoothness, radius)
@@ -197,7 +197,7 @@ class Huber:
     num_features : int
         d.
     smoothness, radius : float
-        L, and the distance R of the start.
+        L, and the distance R_w of the start.
     """
 
     threshold: float
@@ -220,7 +220,7 @@ class Huber:
 
     @property
     def start(self) -> np.ndarray:
-        """A point at distance R, all coordinates alike."""
+        """A point at distance R_w, all coordinates alike."""
         return np.full(self.num_features, self.radius / math.sqrt(self.num_features))
 
     def value(self, weights: np.ndarray) -> float:

@@ -10,6 +10,7 @@ from mlsys_lib.optimizers.adam import Adam
 from mlsys_lib.optimizers.adamw import AdamW
 from mlsys_lib.optimizers.base import Optimizer
 from mlsys_lib.optimizers.batch_norm import BatchNorm
+from mlsys_lib.optimizers.data_parallel import Replica, train_replica
 from mlsys_lib.optimizers.early_stopping import EarlyStopping
 from mlsys_lib.optimizers.heavy_ball import HeavyBall
 from mlsys_lib.optimizers.lamb import LAMB
@@ -57,6 +58,7 @@ __all__ = [
     "Optimizer",
     "RMSprop",
     "Rates",
+    "Replica",
     "Schedule",
     "Shampoo",
     "SyncBatchNorm",
@@ -71,5 +73,6 @@ __all__ = [
     "newton_schulz",
     "step_decay",
     "train",
+    "train_replica",
     "warm_up",
 ]

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlsys_lib.core.validate import positive_int
 from mlsys_lib.optimizers.batch_norm import BatchNorm
+from mlsys_lib.optimizers.sync_batch_norm import SyncBatchNorm
 
 
 class Network:
@@ -34,6 +35,8 @@ class Network:
         layer with batch normalization its scale and shift. Optimizers change them in place.
     statistics : list of ndarray
         Running means and variances of batch normalization; no optimizer changes them.
+    norms : list of BatchNorm
+        One behind each hidden layer, or none. Each may be replaced by a `SyncBatchNorm` around it.
 
     Examples
     --------
@@ -57,18 +60,18 @@ class Network:
             raise ValueError(f"widths must be at least input and classes, got {list(widths)}")
         self.widths = [positive_int(f"widths[{i}]", width) for i, width in enumerate(widths)]
         self.dtype = np.dtype(dtype)
-        self._norms: list[BatchNorm] = []
+        self.norms: list[BatchNorm | SyncBatchNorm] = []
         self.weights: list[np.ndarray] = []
+        self.statistics: list[np.ndarray] = []
         for i in range(len(widths) - 1):
             d_in, d_out = self.widths[i : i + 2]
             first = rng.normal(size=(d_out, d_in)) * np.sqrt(2 / d_in)
             self.weights += [first.astype(dtype), np.zeros(d_out, dtype)]
             if batch_norm and i < len(widths) - 2:
-                self._norms.append(BatchNorm(d_out, dtype=dtype))
-                self.weights += [self._norms[-1].scale, self._norms[-1].shift]
-        self.statistics = [
-            array for norm in self._norms for array in (norm.running_mean, norm.running_variance)
-        ]
+                norm = BatchNorm(d_out, dtype=dtype)
+                self.norms.append(norm)
+                self.weights += [norm.scale, norm.shift]
+                self.statistics += [norm.running_mean, norm.running_variance]
 
     def logits(self, X: np.ndarray, *, training: bool = False) -> np.ndarray:
         """Return the last layer's z, of shape (n_samples, n_classes)."""
@@ -106,8 +109,8 @@ class Network:
             normalized: list[np.ndarray] = []
             if i < len(self.widths) - 2:
                 gradient = gradient * (outputs[i + 1] > 0)
-                if self._norms:
-                    gradient, *normalized = self._norms[i].backward(gradient)
+                if self.norms:
+                    gradient, *normalized = self.norms[i].backward(gradient)
             gradients = [gradient.T @ outputs[i], gradient.sum(axis=0), *normalized, *gradients]
             gradient = gradient @ self._layer(i)[0]
         return loss, gradients
@@ -119,14 +122,14 @@ class Network:
             weight, bias = self._layer(i)
             z = outputs[-1] @ weight.T + bias
             if i < len(self.widths) - 2:
-                if self._norms:
-                    z = self._norms[i].forward(z, training=training)
+                if self.norms:
+                    z = self.norms[i].forward(z, training=training)
                 z = np.maximum(z, 0)
             outputs.append(z)
         return outputs
 
     def _layer(self, i: int) -> list[np.ndarray]:
-        at = i * (4 if self._norms else 2)
+        at = i * (4 if self.norms else 2)
         return self.weights[at : at + 2]
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:

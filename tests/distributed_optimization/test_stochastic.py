@@ -108,7 +108,7 @@ def test_a_larger_batch_lowers_the_floor_by_as_much(size: int) -> None:
 
 
 def test_the_mean_of_the_average_on_absolute_values_is_known_exactly() -> None:
-    """E f = R G/√T (1 - (1 - 1/T)^T); the mean of 400 runs is within four standard errors."""
+    """E f = R_w G/√T (1 - (1 - 1/T)^T); the mean of 400 runs is within four standard errors."""
     problem, horizon = AbsoluteSum(9, gradient_bound=2.0, radius=3.0), 9
     bound = subgradient_bound(horizon, gradient_bound=2, radius=3)
     errors = []

@@ -159,7 +159,7 @@ def test_the_reference_numbers_of_huber() -> None:
 
 
 def test_another_threshold_is_less_bad() -> None:
-    """Planted: R / (2T - 1) or R / (2T + 3) in place of R / (2T + 1)."""
+    """Planted: R_w / (2T - 1) or R_w / (2T + 3) in place of R_w / (2T + 1)."""
     for wrong in (1 / 19, 1 / 23):
         problem = Huber(wrong)
         assert gradient_descent(problem, problem.start, 10).values[-1] < 1 / 42 - 1e-6

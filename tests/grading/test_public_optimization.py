@@ -75,12 +75,12 @@ CAUGHT = {
         "one_step_more": "To reach ε exactly is enough",
         "rounds_to_the_nearest": "next whole number",
         "forgets_the_two": "the 2 stays below",
-        "squares_the_tolerance": "R is squared, ε is not",
-        "radius_once": "R is squared",
+        "squares_the_tolerance": "R_w is squared, ε is not",
+        "radius_once": "R_w is squared",
         "no_logarithm": "solved for by a logarithm",
         "one_power": "2t is the exponent",
         "decimal_logarithm": "by a logarithm",
-        "distance_for_value": "L R²/2 stands before the power",
+        "distance_for_value": "L R_w²/2 stands before the power",
         "kappa_of_one": "division by zero",
         "no_step_at_all": "t is still at least 1",
     },
@@ -244,12 +244,12 @@ def test_a_step_goes_against_the_librarys_gradient(seed):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_first_step_promised_is_the_first_of_the_librarys_bound(kind):
-    def bound(t, R, G, L, mu):
+    def bound(t, R_w, G, L, mu):
         if kind == "lipschitz":
-            return bounds.subgradient_bound(t, gradient_bound=G, radius=R)
+            return bounds.subgradient_bound(t, gradient_bound=G, radius=R_w)
         if kind == "smooth":
-            return bounds.gradient_descent_bound(t, smoothness=L, radius=R)
-        return bounds.linear_bound(t, smoothness=L, strong_convexity=mu, radius=R)
+            return bounds.gradient_descent_bound(t, smoothness=L, radius=R_w)
+        return bounds.linear_bound(t, smoothness=L, strong_convexity=mu, radius=R_w)
 
     rng = np.random.default_rng(0)
     cases = [draw_case(rng, kind) for _ in range(50)]
@@ -352,13 +352,13 @@ def gradient_step(w, X, y, penalty, learning_rate):
     return new
 """,
     "iterations_needed": """
-def iterations_needed(kind, eps, R, G, L, mu):
+def iterations_needed(kind, eps, R_w, G, L, mu):
     t = 1
     while True:
         bound = {
-            "lipschitz": R * G / t**0.5,
-            "smooth": L * R**2 / (2 * t),
-            "strongly_convex": L * R**2 / 2 * ((L - mu) / (L + mu)) ** (2 * t),
+            "lipschitz": R_w * G / t**0.5,
+            "smooth": L * R_w**2 / (2 * t),
+            "strongly_convex": L * R_w**2 / 2 * ((L - mu) / (L + mu)) ** (2 * t),
         }[kind]
         if bound <= eps:
             return t

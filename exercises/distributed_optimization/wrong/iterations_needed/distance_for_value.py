@@ -1,4 +1,4 @@
-"""Counts until w is near enough, and not f: the factor L R²/2 is missing."""
+"""Counts until w is near enough, and not f: the factor L R_w²/2 is missing."""
 
 import math
 

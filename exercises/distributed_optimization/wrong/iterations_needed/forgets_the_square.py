@@ -1,4 +1,4 @@
-"""Solves R G / √t ≤ ε for √t."""
+"""Solves R_w G / √t ≤ ε for √t."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Loses the 2 below L R²."""
+"""Loses the 2 below L R_w²."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Takes R where R² stands."""
+"""Takes R_w where R_w² stands."""
 
 import math
 

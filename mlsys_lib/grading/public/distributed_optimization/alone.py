@@ -94,8 +94,8 @@ def steps_of_a_smooth_function(iterations_needed: Answer) -> None:
     _expect_needed(
         iterations_needed,
         ("smooth", 0.125, 2.0, 4.0, 10.0, 1.0),
-        "L R² / (2t) ≤ ε, solved for t: R is squared, ε is not, and the 2 stays below. To reach ε "
-        "exactly is enough.",
+        "L R_w² / (2t) ≤ ε, solved for t: R_w is squared, ε is not, and the 2 stays below. To "
+        "reach ε exactly is enough.",
     )
 
 
@@ -105,8 +105,8 @@ def steps_of_a_strongly_convex_function(iterations_needed: Answer) -> None:
         _expect_needed(
             iterations_needed,
             ("strongly_convex", tolerance, 3.0, 4.0, 100.0, 1.0),
-            "An exponent is solved for by a logarithm; here 2t is the exponent, and L R²/2 stands "
-            "before the power. A thousand times the precision costs some more steps, and not a "
+            "An exponent is solved for by a logarithm; here 2t is the exponent, and L R_w²/2 "
+            "stands before the power. A thousand times the precision costs some more steps, not a "
             "thousand times as many.",
         )
 

@@ -7,7 +7,7 @@ import numpy as np
 
 KINDS = ("lipschitz", "smooth", "strongly_convex")
 Case = tuple[str, float, float, float, float, float]
-"""Kind, ε, R, G, L and μ: the arguments of `iterations_needed`."""
+"""Kind, ε, R_w, G, L and μ: the arguments of `iterations_needed`."""
 
 
 def first_promised(
