@@ -11,6 +11,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from statistics import median
 
@@ -30,6 +31,7 @@ from mlsys_lib.distributed_optimization import (
     Squared,
     cocoa,
     deal,
+    distributed_gradient_descent,
     distributed_minibatch_sgd,
     minibatch_sdca,
     safe_batch_scale,
@@ -39,7 +41,7 @@ from mlsys_lib.distributed_optimization.sdca import BlockSolver
 
 RESULTS = Path(__file__).parents[1] / "results" / "optimization.json"
 PENALTY, WORKERS, REPEAT, PASSES, COPIES = 1e-3, 4, 7, 5, 8
-SGD_RANKS, SGD_ROUNDS, SGD_ROWS, SGD_COLUMNS = 64, 100, 10_000, 100
+SGD_RANKS, SGD_ROUNDS, SGD_ROWS, SGD_COLUMNS, SGD_BATCH = 64, 100, 10_000, 100, 5_000
 GOALS = {
     "cocoa_primal_minus_liblinear": 1e-4,
     "cocoa_to_minibatch_sdca_rounds_ratio": 0.1,
@@ -117,7 +119,7 @@ def passes(solver: BlockSolver, dual: np.ndarray, weights: np.ndarray, n: int) -
 
 
 def measure_simulation() -> dict[str, float]:
-    """Return data-parallel SGD on 64 simulated ranks beside the same arithmetic in series.
+    """Return data-parallel descent on 64 simulated ranks beside the same arithmetic in series.
 
     A vector of 100 numbers goes by a tree: 126 messages a round, where a ring takes 8 064.
     """
@@ -125,40 +127,48 @@ def measure_simulation() -> dict[str, float]:
     X = rng.standard_normal((SGD_ROWS, SGD_COLUMNS))
     y = X @ rng.standard_normal(SGD_COLUMNS) + rng.standard_normal(SGD_ROWS)
     dealt = deal(X, y, SGD_RANKS)
+    task = *dealt, Squared(), PENALTY, 1e-3, SGD_ROUNDS
+    options = {"all_reduce": tree_all_reduce}
+    ways = {
+        "gradient_descent": (
+            lambda: simulate(distributed_gradient_descent, SGD_RANKS, *task, **options),
+            lambda: descent_in_series(*(part.values for part in dealt)),
+        ),
+        "sgd": (
+            lambda: simulate(distributed_minibatch_sgd, SGD_RANKS, *task, SGD_BATCH, **options),
+            lambda: sgd_in_series(X, y),
+        ),
+    }
     found: dict[str, float] = {}
-    for name, size in (("full", SGD_ROWS), ("half", SGD_ROWS // 2)):
-        simulated, serial = [], []
-        for _ in range(REPEAT):
-            simulated.append(
-                seconds(
-                    lambda b=size: simulate(
-                        distributed_minibatch_sgd, SGD_RANKS, *dealt, Squared(), PENALTY, 1e-3,
-                        SGD_ROUNDS, b, all_reduce=tree_all_reduce,
-                    )
-                )
-            )  # fmt: skip
-            serial.append(seconds(lambda b=size: in_series(X, y, b)))
-        ratios = [a / b for a, b in zip(simulated, serial, strict=True)]
-        found[f"simulated_sgd_{name}_batch_s"] = median(simulated)
-        found[f"serial_sgd_{name}_batch_s"] = median(serial)
-        found[f"simulated_to_serial_sgd_{name}_batch_ratio"] = median(ratios)
-    found["simulated_to_serial_sgd_ratio"] = found["simulated_to_serial_sgd_full_batch_ratio"]
+    for name, (simulated, serial) in ways.items():
+        times = [(seconds(simulated), seconds(serial)) for _ in range(REPEAT)]
+        found[f"simulated_{name}_s"], found[f"serial_{name}_s"] = map(
+            median, zip(*times, strict=True)
+        )
+        found[f"simulated_to_serial_{name}_ratio"] = median(ours / other for ours, other in times)
     return found
 
 
-def in_series(X: np.ndarray, y: np.ndarray, batch_size: int) -> np.ndarray:
-    """Compute the 64 ranks' parts of each batch one after the other, and add them."""
-    weights = np.zeros(X.shape[1])
-    stream = batches(len(y), batch_size, "epochs", np.random.default_rng(0))
-    owner = np.repeat(np.arange(SGD_RANKS), [len(part) for part in np.array_split(y, SGD_RANKS)])
+def descent_in_series(tables: tuple[np.ndarray, ...], targets: tuple[np.ndarray, ...]) -> None:
+    """Compute the ranks' parts of each gradient one after the other, and add them."""
+    weights = np.zeros(SGD_COLUMNS)
     for _ in range(SGD_ROUNDS):
-        batch = next(stream)
-        gradient = np.zeros_like(weights)
+        parts = zip(tables, targets, strict=True)
+        gradient = sum(X.T @ (X @ weights - y) for X, y in parts)
+        weights = weights - 1e-3 * (gradient / SGD_ROWS + PENALTY * weights)
+
+
+def sgd_in_series(X: np.ndarray, y: np.ndarray) -> None:
+    """Compute the ranks' parts of each batch one after the other, and add them."""
+    weights = np.zeros(SGD_COLUMNS)
+    stream = batches(SGD_ROWS, SGD_BATCH, "epochs", np.random.default_rng(0))
+    owner = np.arange(SGD_ROWS) * SGD_RANKS // SGD_ROWS
+    for batch in islice(stream, SGD_ROUNDS):
+        gradient = np.zeros(SGD_COLUMNS)
         for rank in range(SGD_RANKS):
             rows = batch[owner[batch] == rank]
             gradient += X[rows].T @ (X[rows] @ weights - y[rows])
-        weights = weights - 1e-3 * (gradient / len(batch) + PENALTY * weights)
-    return weights
+        weights = weights - 1e-3 * (gradient / SGD_BATCH + PENALTY * weights)
 
 
 def seconds(function: Callable[[], object]) -> float:

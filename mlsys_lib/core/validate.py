@@ -56,6 +56,8 @@ def one_of(name: str, value: str, allowed: Collection[str]) -> str:
 
 
 def _number(name: str, value: float, rule: str) -> float:
+    if type(value) is float:  # the check below takes as long as a message
+        return value
     if not isinstance(value, SupportsFloat):  # a str is none, though float("1") works
         raise TypeError(f"{name} must be a number {rule}, got {value!r}")
     return float(value)

@@ -6,6 +6,7 @@ NIPS 2006). A mini-batch reads b of them and sends as much (Dekel et al., "Optim
 online prediction using mini-batches", JMLR 13, 2012).
 """
 
+from collections.abc import Sequence
 from itertools import islice
 
 import numpy as np
@@ -64,8 +65,7 @@ def distributed_gradient_descent(
     num_rounds = positive_int("num_rounds", num_rounds)
     rule = as_rule(learning_rate)
     shard = join(comm, X, y, loss, (penalty, num_rounds), seconds_per_entry)
-    everything = np.arange(shard.X.shape[0])
-    whole = [(everything, shard.num_examples)] * num_rounds
+    whole = [(slice(None), shard.num_examples)] * num_rounds
     return _descend(comm, shard, loss, penalty, rule, all_reduce, whole)
 
 
@@ -130,7 +130,7 @@ def _descend(
     penalty: float,
     rule: StepSize,
     all_reduce: AllReduce,
-    own_batches: list[tuple[np.ndarray, int]],
+    own_batches: Sequence[tuple[np.ndarray | slice, int]],
 ) -> Rounds:
     """Take a step for each batch: (this rank's rows of it, examples of all ranks in it)."""
     non_negative("penalty", penalty)
