@@ -17,7 +17,7 @@ class Dual(Rounds):
     Attributes
     ----------
     primal, dual_values : tuple of float
-        P(w) and D(ζ) before the first round and after each; the same on every rank.
+        f(w) and dual(ζ) before the first round and after each; the same on every rank.
     dual : ndarray of shape (n_i,)
         This rank's ζ at the end.
     thetas : tuple of float
@@ -32,7 +32,7 @@ class Dual(Rounds):
 
     @property
     def gaps(self) -> np.ndarray:
-        """Return P - D of each moment: P(w) - P* is at most that."""
+        """Return f - dual of each moment: f(w) - f* is at most that."""
         return np.subtract(self.primal, self.dual_values)
 
 
@@ -60,7 +60,7 @@ class Trace:
             self._thetas.append(left)
 
     def certify(self, weights: np.ndarray, sums: np.ndarray) -> float:
-        """Note P(w) and D(ζ), of sums over all ranks' examples; return their gap."""
+        """Note f(w) and dual(ζ), of sums over all ranks' examples; return their gap."""
         losses, values = sums / self._n
         bowl = self._penalty / 2 * float(weights @ weights)
         self._values.append((float(losses) + bowl, float(values) - bowl))

@@ -1,10 +1,10 @@
 """The lasso: least squares with an L1 penalty, which sets most weights to exactly zero.
 
-    P(w) = 1/(2n) ‖X w - y‖² + λ ‖w‖₁
+    f(w) = 1/(2n) ‖X w - y‖² + λ ‖w‖₁
 
 Tibshirani, "Regression shrinkage and selection via the lasso", JRSS B 58, 1996. Its dual,
 
-    D(θ) = y·θ - n/2 ‖θ‖²   for  ‖Xᵀθ‖_∞ ≤ λ,
+    dual(θ) = y·θ - n/2 ‖θ‖²   for  ‖Xᵀθ‖_∞ ≤ λ,
 
 certifies a solution: the residual over n, scaled until it is allowed, is a θ.
 """
@@ -44,19 +44,19 @@ class Lasso:
             )
 
     def value(self, weights: np.ndarray) -> float:
-        """Return P(w)."""
+        """Return f(w)."""
         residual = self.X @ weights - self.y
         return float(residual @ residual / (2 * len(self.y)) + self.penalty * np.abs(weights).sum())
 
     def gap(self, weights: np.ndarray) -> float:
-        """Return P(w) - D(θ) ≥ P(w) - P*."""
+        """Return f(w) - dual(θ) ≥ f(w) - f*."""
         residual = self.y - self.X @ weights
         steepest = float(np.abs(self.X.T @ residual).max(initial=0.0))
         return self.value(weights) - dual_of_residual(residual, self.y, steepest, self.penalty)
 
 
 def dual_of_residual(residual: np.ndarray, y: np.ndarray, steepest: float, penalty: float) -> float:
-    """Return D(θ) of the residual y - Xw; `steepest` is the largest |entry| of Xᵀ residual."""
+    """Return dual(θ) of the residual y - Xw; `steepest` is the largest |entry| of Xᵀ residual."""
     n = len(y)
     theta = residual / n
     if steepest > penalty * n:

@@ -2,14 +2,14 @@
 
 A loss ℓ(z, y) looks at one example's score z = x·w. For the penalised mean
 
-    P(w) = 1/n Σ ℓ(x_j·w, y_j) + λ/2 ‖w‖²
+    f(w) = 1/n Σ ℓ(x_j·w, y_j) + λ/2 ‖w‖²
 
 Fenchel's duality (Shalev-Shwartz & Zhang, "Stochastic dual coordinate ascent methods for
 regularized loss minimization", JMLR 14, 2013) gives one number ζ_j for each example,
 
-    D(ζ) = 1/n Σ -ℓ*(-ζ_j) - λ/2 ‖w(ζ)‖²,    w(ζ) = 1/(λ n) Σ ζ_j x_j,
+    dual(ζ) = 1/n Σ -ℓ*(-ζ_j) - λ/2 ‖w(ζ)‖²,    w(ζ) = 1/(λ n) Σ ζ_j x_j,
 
-with D(ζ) ≤ P(w) for every ζ and w. Each loss here knows -ℓ*(-ζ), written `dual_value`, and the
+with dual(ζ) ≤ f(w) for every ζ and w. Each loss here knows -ℓ*(-ζ), written `dual_value`, and the
 best value of one ζ while the others stay, `best_dual`.
 """
 

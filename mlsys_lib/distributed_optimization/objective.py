@@ -1,8 +1,8 @@
 """The objective that workers minimise together: a mean loss, and a penalty on the weights.
 
-    P(w) = 1/n Σ_j ℓ(x_j·w, y_j) + λ/2 ‖w‖²
+    f(w) = 1/n Σ_j ℓ(x_j·w, y_j) + λ/2 ‖w‖²
 
-with its slope, its constants L and μ, and, for λ > 0, the dual that certifies how far P(w) is from
+with its slope, its constants L and μ, and, for λ > 0, the dual that certifies how far f(w) is from
 its minimum without knowing it.
 """
 
@@ -119,12 +119,12 @@ class Objective:
         return max(0.0, float(smallest)) / int(n) + self.penalty
 
     def value(self, weights: np.ndarray) -> float:
-        """Return P(w)."""
+        """Return f(w)."""
         losses = self.loss.value(self.X @ weights, self.y)
         return float(losses.mean() + self.penalty / 2 * (weights @ weights))
 
     def gradient(self, weights: np.ndarray) -> np.ndarray:
-        """Return a (sub)gradient of P at w, of shape (d,)."""
+        """Return a (sub)gradient of f at w, of shape (d,)."""
         slopes = self.loss.slope(self.X @ weights, self.y)
         return self.X.T @ slopes / self.num_examples + self.penalty * weights
 
@@ -135,7 +135,7 @@ class Objective:
         return X.T @ slopes / len(rows) + self.penalty * weights
 
     def dual_value(self, dual: np.ndarray) -> float:
-        """Return D(ζ), for ζ of shape (n,)."""
+        """Return dual(ζ), for ζ of shape (n,)."""
         weights = self.weights_of(dual)
         values = self.loss.dual_value(dual, self.y)
         return float(values.mean() - self.penalty / 2 * (weights @ weights))
@@ -153,7 +153,7 @@ class Objective:
         return self.X.T @ dual / (self.penalty * self.num_examples)
 
     def gap(self, dual: np.ndarray) -> float:
-        """Return P(w(ζ)) - D(ζ) ≥ P(w(ζ)) - P*: the certificate."""
+        """Return f(w(ζ)) - dual(ζ) ≥ f(w(ζ)) - f*: the certificate."""
         return self.value(self.weights_of(dual)) - self.dual_value(dual)
 
 

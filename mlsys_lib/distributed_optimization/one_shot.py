@@ -4,9 +4,9 @@ Zinkevich et al., "Parallelized stochastic gradient descent", NIPS 2010; Zhang, 
 "Communication-efficient algorithms for statistical optimization", JMLR 14, 2013. The average has an
 error of two parts: chance, which falls with all n examples, and a bias of the order 1/n_i², which
 only more examples on *each* worker remove. The same paper takes most of the bias away: each worker
-also solves a problem of a random share r of its examples, and
+also solves a problem of a random share of its examples, and
 
-    (w̄ - r w̄_r) / (1 - r)
+    (w̄ - share · w̄_share) / (1 - share)
 
 cancels the bias's first term. Ours weighs workers by their examples, so that shards may differ.
 """
@@ -86,7 +86,8 @@ def bias_corrected_average(
     X, y, loss, penalty, tolerance, all_reduce, seconds_per_entry
         As for `one_shot_average`.
     fraction : float
-        r, in (0, 1): each rank draws r n_i of its examples, rounded up, without replacement.
+        The share, in (0, 1): each rank draws that much of its n_i examples, rounded up, without
+        replacement.
     seed : int
         Of the draws; ranks draw apart.
 

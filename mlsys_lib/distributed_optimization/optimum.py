@@ -25,10 +25,10 @@ class Optimum:
     ----------
     weights : ndarray of shape (d,)
     value : float
-        P at the weights.
+        f at the weights.
     gap : float
-        P(weights) - P* is at most this. For λ > 0 it is certified: by the duality gap, or by
-        ‖∇P‖²/(2μ). For λ = 0 it is Newton's own estimate, g·H⁻¹g/2.
+        f(weights) - f* is at most this. For λ > 0 it is certified: by the duality gap, or by
+        ‖∇f‖²/(2μ). For λ = 0 it is Newton's own estimate, g·H⁻¹g/2.
     num_passes : int
         How often the solver read all examples.
     """

@@ -41,7 +41,7 @@ class Columns:
     scores : ndarray of shape (n,)
         v = X w of all columns; the same on every rank.
     primal, dual_values : tuple of float
-        P and D before the first round and after each; the same on every rank.
+        f and dual before the first round and after each; the same on every rank.
     time_s : tuple of float
         This rank's clock at those moments.
     """
@@ -54,7 +54,7 @@ class Columns:
 
     @property
     def gaps(self) -> np.ndarray:
-        """Return P - D of each moment."""
+        """Return f - dual of each moment."""
         return np.subtract(self.primal, self.dual_values)
 
 
@@ -163,7 +163,7 @@ class _Trace:
         return float(ring_all_reduce(self._comm, steepest, "max")[0])
 
     def certify(self, residual: np.ndarray, steepest: float, size: float) -> float:
-        """Note P and D; `size` is ‖w‖₁ over all ranks. Return their gap."""
+        """Note f and dual; `size` is ‖w‖₁ over all ranks. Return their gap."""
         primal = float(residual @ residual / (2 * len(self._y)) + self._penalty * size)
         dual = dual_of_residual(residual, self._y, steepest, self._penalty)
         self._values.append((primal, dual))

@@ -155,10 +155,11 @@ def test_description_and_table_say_the_numbers() -> None:
     shown = certificate("mails", 4, "adding, no scale")
     assert describe_certificate(shown) == (
         "CoCoA on ridge regression, data mails (240 real mails, as tf-idf rows, dealt out), m = 4, "
-        "adding, no scale (ω = 1, ω′ = 1). The band between P(w) and D(ζ) is 0.5 wide at the start "
-        "and 0.14 after one round; the minimum P* = 0.228 lies inside. Rounds to a gap of 0.001, "
-        "of at most 20: averaging: 9; adding: 4; adding, no scale: not reached, the gap grows to "
-        "3.8 · 10⁶. The error P(w) - P* is below the gap in every round: after one it is 0.093."
+        "adding, no scale (ω = 1, ω′ = 1). The band between f(w) and dual(ζ) is 0.5 wide at the "
+        "start and 0.14 after one round; the minimum f* = 0.228 lies inside. Rounds to a gap of "
+        "0.001, of at most 20: averaging: 9; adding: 4; adding, no scale: not reached, the gap "
+        "grows to 3.8 · 10⁶. The error f(w) - f* is below the gap in every round: after one it is "
+        "0.093."
     )
     assert "With one worker all three are the same" in describe_certificate(
         certificate("alike", 1, "adding")

@@ -80,10 +80,10 @@ def describe_certificate(shown: Certificate) -> str:
     same = " With one worker all three are the same." if shown.workers == 1 else ""
     return (
         f"CoCoA on ridge regression, data {shown.data} ({shown.note}), m = {shown.workers}, "
-        f"{shown.chosen} ({steps}). The band between P(w) and D(ζ) is {short(start)} wide at the "
-        f"start and {short(chosen.gaps[1])} after one round; the minimum P* = "
+        f"{shown.chosen} ({steps}). The band between f(w) and dual(ζ) is {short(start)} wide at "
+        f"the start and {short(chosen.gaps[1])} after one round; the minimum f* = "
         f"{shown.optimum:.3f} lies inside. Rounds to a gap of {short(shown.target)}, of at most "
-        f"{shown.num_rounds}: {ends}.{same} The error P(w) - P* is below the gap in every round: "
+        f"{shown.num_rounds}: {ends}.{same} The error f(w) - f* is below the gap in every round: "
         f"after one it is {short(shown.errors[1])}."
     )
 
@@ -91,7 +91,14 @@ def describe_certificate(shown: Certificate) -> str:
 def certificate_table(shown: Certificate) -> Table:
     """Return a row a round: P, D, gap and error of the chosen run, and the gaps of the others."""
     others = [name for name in shown.ways if name != shown.chosen]
-    header = ("round", "P(w)", "D(ζ)", "gap", "P(w) - P*", *(f"gap of {name}" for name in others))
+    header = (
+        "round",
+        "f(w)",
+        "dual(ζ)",
+        "gap",
+        "f(w) - f*",
+        *(f"gap of {name}" for name in others),
+    )
     chosen = shown.way
     columns = [np.array(chosen.primal), np.array(chosen.dual_values), chosen.gaps, shown.errors]
     columns += [shown.ways[name].gaps for name in others]
@@ -126,7 +133,7 @@ def _entry(column: np.ndarray, done: int) -> str:
 def _run(
     data: str, workers: int, aggregation: float, scale: float
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return P(w) and D(ζ) round by round."""
+    """Return f(w) and dual(ζ) round by round."""
     tables, targets = dealt(data, workers)
     outcome = simulate(
         cocoa, workers, tables, targets, Squared(), PENALTY, NUM_ROUNDS,

@@ -72,7 +72,7 @@ class Trace:
     ----------
     name, setting : str
     gaps : tuple of float
-        P(w) - P* before the first round and after each.
+        f(w) - f* before the first round and after each.
     entries : tuple of float
         What the worker that has most to read reads in each round.
     num_words : int
@@ -245,7 +245,7 @@ def _way(path: Path, target: float) -> str:
 
 def time_table(shown: TimeToAccuracy) -> Table:
     """Return a row a method: rounds and seconds to the target, and where it ends."""
-    header = ("method", "rounds", "seconds", "computing", "sending", "P(w) - P* at the end")
+    header = ("method", "rounds", "seconds", "computing", "sending", "f(w) - f* at the end")
     rows: list[tuple[object, ...]] = []
     for path in shown.paths:
         rounds = path.rounds_to(shown.target)
@@ -305,5 +305,5 @@ def _minibatch_gaps(batch_size: int) -> tuple[float, ...]:
 
 
 def _gaps(history: np.ndarray) -> tuple[float, ...]:
-    """Return P(w) - P* of each row of weights."""
+    """Return f(w) - f* of each row of weights."""
     return tuple(objective().value(weights) - optimum().value for weights in history)

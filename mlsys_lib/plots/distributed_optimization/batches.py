@@ -30,7 +30,7 @@ class Batches:
     ----------
     batch_size, workers : int
     target : float
-        Of P(w) - P*.
+        Of f(w) - f*.
     num_examples : int
         n; the largest batch has them all.
     steps : mapping of batch size to tuple of int

@@ -37,7 +37,7 @@ class Way:
     aggregation, scale : float
         ω and ω′.
     primal, dual_values : tuple of float
-        P(w) and D(ζ) before the first round and after each.
+        f(w) and dual(ζ) before the first round and after each.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Way:
 
     @property
     def gaps(self) -> np.ndarray:
-        """P(w) - D(ζ) at the same moments."""
+        """f(w) - dual(ζ) at the same moments."""
         return np.subtract(self.primal, self.dual_values)
 
     @property
@@ -73,7 +73,7 @@ class Certificate:
     chosen : str
     ways : mapping of name to Way
     optimum : float
-        P*.
+        f*.
     target : float
         The gap at which one would stop.
     num_rounds : int
@@ -96,7 +96,7 @@ class Certificate:
 
     @property
     def errors(self) -> np.ndarray:
-        """P(w) - P* of that run: what its gap bounds."""
+        """f(w) - f* of that run: what its gap bounds."""
         return np.subtract(self.way.primal, self.optimum)
 
     @property
@@ -139,11 +139,11 @@ class GapPlot:
         self._key = [
             _key(axes, x, name, **look)
             for x, name, look in (
-                (-0.11, "primal P(w)", {"ls": "-", "marker": "o", "ms": 3.5}),
-                (0.3, "dual D(ζ)", {"ls": "--", "marker": "s", "ms": 3}),
+                (-0.11, "primal f(w)", {"ls": "-", "marker": "o", "ms": 3.5}),
+                (0.3, "dual dual(ζ)", {"ls": "--", "marker": "s", "ms": 3}),
             )
         ]
-        _key(axes, 0.66, "the minimum P*", color=INK, ls="-", lw=1, marker="")
+        _key(axes, 0.66, "the minimum f*", color=INK, ls="-", lw=1, marker="")
 
     def _make_gaps(self, num_rounds: int, target: float) -> None:
         self._gaps, axes = panel(
@@ -182,7 +182,7 @@ class GapPlot:
         self._optimum.set_data([0, shown.num_rounds], [shown.optimum] * 2)
         for line in (self._primal, self._dual, *(line for line, _ in self._key)):
             line.set_color(color)
-        above = f"↑ P(w) ends at {short(way.primal[-1])}"
+        above = f"↑ f(w) ends at {short(way.primal[-1])}"
         self._beyond.set_text(above if way.primal[-1] > _VALUE_LIMITS[1] else "")
 
     def _draw_gaps(self, shown: Certificate) -> None:

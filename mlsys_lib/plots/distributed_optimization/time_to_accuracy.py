@@ -35,7 +35,7 @@ class Path:
     ----------
     name, setting : str
     gaps : tuple of float
-        P(w) - P* before the first round and after each.
+        f(w) - f* before the first round and after each.
     compute_s, send_s : tuple of float
         Seconds of computing and of sending until then.
     """
@@ -77,7 +77,7 @@ class TimeToAccuracy:
     local_examples : int
         Read by each worker between two messages of local SGD and of CoCoA.
     target : float
-        Of P(w) - P*.
+        Of f(w) - f*.
     paths : tuple of Path
     """
 
@@ -109,7 +109,7 @@ class TimePlot:
     def _make_ways(self) -> None:
         self._ways, axes = panel(
             _SIZE, xscale="log", yscale="log", xlim=(1e-4, 1), ylim=_GAP_LIMITS,
-            xlabel="simulated time", ylabel="P(w) − P*",
+            xlabel="simulated time", ylabel="f(w) − f*",
         )  # fmt: skip
         axes.set_position((0.125, 0.125, 0.85, 0.655))
         axes.xaxis.set_label_coords(0.5, -0.115)

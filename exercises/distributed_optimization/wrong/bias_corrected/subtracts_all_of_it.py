@@ -1,4 +1,4 @@
-"""Subtracts the part without r before it."""
+"""Subtracts the part without the share before it."""
 
 import numpy as np
 

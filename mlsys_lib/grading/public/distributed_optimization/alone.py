@@ -163,7 +163,7 @@ def steps_from_zero(dual_step: Answer) -> None:
 
 
 def steps_with_a_scale(dual_step: Answer) -> None:
-    """Later in the run, the same example with s = 2."""
+    """Later in the run, the same example with ω′ = 2."""
     expect_best_dual(
         dual_step,
         (np.array([6.0, 8.0]), 1.0, 0.25, np.array([0.05, 0.025]), 0.125, 200, 2.0),

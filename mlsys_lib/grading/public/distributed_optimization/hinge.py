@@ -85,7 +85,7 @@ def weights_of(blocks: Sequence[Block], penalty: float) -> np.ndarray:
 
 
 def gap_of(blocks: Sequence[Block], w: np.ndarray, penalty: float) -> float:
-    """Return P(w) - D(ζ) of all ranks' examples; inf if some ζ is not allowed."""
+    """Return f(w) - dual(ζ) of all ranks' examples; inf if some ζ is not allowed."""
     X, y, dual = (np.concatenate(part) for part in zip(*blocks, strict=True))
     share = dual * y
     if ((share < 0) | (share > 1)).any():

@@ -28,7 +28,7 @@ def expect_corrected(
     fraction: float,
     idea: str = "Correct, weigh by examples, and leave out whoever has none.",
 ) -> None:
-    """Hold one run to (w̄ - r w̄_r) / (1 - r) on each rank, for d + 1 numbers all-reduced."""
+    """Hold one run to (w̄ - share · w̄_share) / (1 - share), for d + 1 numbers all-reduced."""
     ranks = [PerRank([a.copy() for a in whole]), PerRank([a.copy() for a in part])]
     run = on_ranks(bias_corrected, len(counts), *ranks, PerRank(list(counts)), fraction)
     wanted = (averaged(whole, counts) - fraction * averaged(part, counts)) / (1 - fraction)

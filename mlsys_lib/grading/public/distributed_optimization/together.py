@@ -30,9 +30,9 @@ def removes_a_bias(bias_corrected: Answer) -> None:
         [np.array([2.2, -0.8])] * 2,
         [10, 10],
         0.5,
-        "The truth is [2, -1]. An answer of 10 examples is off by 1/10, one of 5 by 1/5: r times "
-        "the second has the bias of the first. Subtract it, and what is left of the truth is 1 - r "
-        "of it.",
+        "The truth is [2, -1]. An answer of 10 examples is off by 1/10, one of 5 by 1/5: the "
+        "share times the second has the bias of the first. Subtract it, and what is left of the "
+        "truth is 1 - share of it.",
     )
 
 
@@ -45,7 +45,7 @@ def corrects_with_shards_of_different_sizes(bias_corrected: Answer) -> None:
         [10, 20, 70],
         0.25,
         "Answers count by their rank's examples: n_i / n, and n is the sum over all ranks. What is "
-        "weighed and subtracted is r times the answer of the part.",
+        "weighed and subtracted is the share times the answer of the part.",
     )
 
 
@@ -126,7 +126,7 @@ def gap_with_a_rank_without_examples(duality_gap: Answer) -> None:
 
 # -- cocoa_round -----------------------------------------------------------------------------------
 def one_rank_is_done_in_a_round(cocoa_round: Answer) -> None:
-    """One rank, all duals zero, ω = s = 1: it solves the whole problem."""
+    """One rank, all duals zero, ω = ω′ = 1: it solves the whole problem."""
     expect_round(
         cocoa_round,
         [_block([[1, 0], [1, 1], [0, 2]], [1, 2, 0], [0, 0, 0])],
@@ -139,7 +139,7 @@ def one_rank_is_done_in_a_round(cocoa_round: Answer) -> None:
 
 
 def two_ranks_average(cocoa_round: Answer) -> None:
-    """Two ranks, all duals zero, ω = 1/2 and s = 1: averaging."""
+    """Two ranks, all duals zero, ω = 1/2 and ω′ = 1: averaging."""
     expect_round(
         cocoa_round,
         [_block([[1, 0], [1, 1]], [1, 2], [0, 0]), _block([[0, 2]], [4], [0])],
@@ -153,7 +153,7 @@ def two_ranks_average(cocoa_round: Answer) -> None:
 
 
 def three_ranks_with_the_same_examples_add(cocoa_round: Answer) -> None:
-    """Three ranks with copies of the same examples, ω = 1 and s = 3: adding."""
+    """Three ranks with copies of the same examples, ω = 1 and ω′ = 3: adding."""
     same = _block([[1, 1], [0, 2]], [3, 1], [0, 0])
     expect_round(
         cocoa_round,
@@ -161,7 +161,7 @@ def three_ranks_with_the_same_examples_add(cocoa_round: Answer) -> None:
         0.25,
         1.0,
         3.0,
-        "s goes to the local solver. With s = 1 each rank steps as if it were alone, and three "
+        "ω′ goes to the local solver. With ω′ = 1 each rank steps as if it were alone, and three "
         "alike of them together go too far.",
     )
 
