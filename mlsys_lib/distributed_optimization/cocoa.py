@@ -29,7 +29,7 @@ from mlsys_lib.distributed_optimization.sdca import BlockSolver
 from mlsys_lib.distributed_optimization.shards import Shard, join, num_entries
 
 ROUNDING = 1e-13
-"""Share of the losses that a local gap is known to."""
+"""Share of its terms that a local gap is known to."""
 
 
 def cocoa(
@@ -94,7 +94,8 @@ def cocoa(
     """
     num_rounds = positive_int("num_rounds", num_rounds)
     scale = _checked(comm, penalty, aggregation, subproblem_scale, theta, num_local_steps)
-    non_negative("tolerance", tolerance)
+    penalty, aggregation = float(penalty), float(aggregation)
+    tolerance = non_negative("tolerance", tolerance)
     settings = (penalty, num_rounds, aggregation, scale, num_local_steps, theta, tolerance, seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
     worker = _Worker(shard, loss, penalty, scale, np.random.default_rng([seed, comm.rank]))
@@ -141,12 +142,14 @@ class _Worker:
         change, left = np.zeros_like(weights), np.inf
         entries_a_step = 2 * num_entries(shard.X) / n
         while left == np.inf or (theta is not None and left > theta):
-            steps = num_steps or n
+            before, steps = self._improved.copy(), num_steps or n
             change += self._solver.solve(
                 self._improved, weights + self._scale * change, self._shrink, self._scale, steps
             )
             comm.compute(shard.compute_s(entries_a_step * steps), "local solver")
             left = self._error_left(weights, change)
+            if np.array_equal(before, self._improved):
+                break  # no step improves anything: what is left is rounding
         return change, left
 
     def keep(self, aggregation: float) -> None:
@@ -162,9 +165,9 @@ class _Worker:
         shard, loss = self._shard, self._loss
         new = self._improved
         z = shard.X @ (weights + self._scale * change)
-        losses = loss.value(z, shard.y)
-        gap = (losses - loss.dual_value(new, shard.y) + new * z).sum()
-        if gap <= ROUNDING * losses.sum():
+        terms = loss.value(z, shard.y), -loss.dual_value(new, shard.y), new * z
+        gap = np.sum(terms)
+        if gap <= ROUNDING * np.abs(terms).sum():
             return 0.0
         values = loss.dual_value(new, shard.y) - loss.dual_value(self.dual, shard.y)
         size = self._scale * self._shrink / 2 * (change @ change)

@@ -19,7 +19,7 @@ from mlsys_lib.distributed_optimization.outcome import Rounds
 from mlsys_lib.distributed_optimization.rows import Table
 from mlsys_lib.distributed_optimization.sampling import batches
 from mlsys_lib.distributed_optimization.shards import Shard, join, num_entries
-from mlsys_lib.distributed_optimization.step_sizes import StepSize, as_rule
+from mlsys_lib.distributed_optimization.step_sizes import StepSize, as_rule, probe
 
 
 def distributed_gradient_descent(
@@ -64,7 +64,9 @@ def distributed_gradient_descent(
     """
     num_rounds = positive_int("num_rounds", num_rounds)
     rule = as_rule(learning_rate)
-    shard = join(comm, X, y, loss, (penalty, num_rounds), seconds_per_entry)
+    penalty = non_negative("penalty", penalty)
+    settings = (penalty, num_rounds, probe(rule, num_rounds))
+    shard = join(comm, X, y, loss, settings, seconds_per_entry)
     whole = [(slice(None), shard.num_examples)] * num_rounds
     return _descend(comm, shard, loss, penalty, rule, all_reduce, whole)
 
@@ -109,7 +111,8 @@ def distributed_minibatch_sgd(
     """
     num_rounds = positive_int("num_rounds", num_rounds)
     rule = as_rule(learning_rate)
-    settings = (penalty, num_rounds, batch_size, sampling, seed)
+    penalty = non_negative("penalty", penalty)
+    settings = (penalty, num_rounds, probe(rule, num_rounds), batch_size, sampling, seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
     rng = np.random.default_rng(seed)
     stream = islice(batches(shard.num_examples, batch_size, sampling, rng), num_rounds)
@@ -133,7 +136,6 @@ def _descend(
     own_batches: Sequence[tuple[np.ndarray | slice, int]],
 ) -> Rounds:
     """Take a step for each batch: (this rank's rows of it, examples of all ranks in it)."""
-    non_negative("penalty", penalty)
     weights = np.zeros(shard.num_features)
     history, times = [weights], [comm.now_s()]
     for step, (rows, batch_size) in enumerate(own_batches, start=1):

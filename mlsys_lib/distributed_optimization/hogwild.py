@@ -42,7 +42,7 @@ def hogwild(
     rng : numpy.random.Generator
         Of the examples and of what is missing.
     record_every : int
-        Steps between two entries of the history.
+        Steps between two entries of the history; the last step is always one.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def hogwild(
         if not np.isfinite(weights).all():
             return Rounds(np.array(history), tuple(times), diverged_at=step)
         newest.append(change)
-        if step % record_every == 0:
+        if step % record_every == 0 or step == num_steps:
             history.append(weights)
             times.append(float(step))
     return Rounds(np.array(history), tuple(times))

@@ -17,7 +17,7 @@ from mlsys_lib.distributed_optimization.outcome import Rounds
 from mlsys_lib.distributed_optimization.rows import Table
 from mlsys_lib.distributed_optimization.sampling import batches
 from mlsys_lib.distributed_optimization.shards import join, num_entries
-from mlsys_lib.distributed_optimization.step_sizes import StepSize, as_rule
+from mlsys_lib.distributed_optimization.step_sizes import StepSize, as_rule, probe
 
 
 def local_sgd(
@@ -75,7 +75,8 @@ def local_sgd(
     num_local_steps = positive_int("num_local_steps", num_local_steps)
     rule, own_seed = as_rule(learning_rate), [seed, comm.rank]
     positive_int("batch_size", batch_size)
-    settings = (non_negative("penalty", penalty), num_rounds, num_local_steps, batch_size, seed)
+    penalty, num_steps = non_negative("penalty", penalty), num_rounds * num_local_steps
+    settings = (penalty, num_rounds, probe(rule, num_steps), num_local_steps, batch_size, seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
     n = len(shard.y)
     rng = np.random.default_rng(own_seed)

@@ -78,8 +78,10 @@ def minibatch_sdca(
     A round costs as much as one of `cocoa`: one ring all-reduce of d + 2 numbers.
     """
     num_rounds, penalty = positive_int("num_rounds", num_rounds), positive("penalty", penalty)
-    non_negative("tolerance", tolerance)
-    positive("batch_scale", batch_scale)
+    tolerance = non_negative("tolerance", tolerance)
+    if positive("batch_scale", batch_scale) < 1:
+        raise ValueError(f"batch_scale must be >= 1, got {batch_scale}")
+    batch_scale = float(batch_scale)
     settings = (penalty, num_rounds, batch_size, batch_scale, tolerance, seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
     shrink = penalty * shard.num_examples

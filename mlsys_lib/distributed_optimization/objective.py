@@ -16,6 +16,9 @@ from mlsys_lib.core.validate import non_negative
 from mlsys_lib.distributed_optimization.losses import Loss, Squared
 from mlsys_lib.distributed_optimization.rows import SparseRows, Table, as_table
 
+MOST_DIRECTIONS = 300
+"""After which Lanczos' method stops, found or not."""
+
 
 class ConvexFunction(Protocol):
     """What a method of descent asks of an objective.
@@ -111,7 +114,7 @@ class Objective:
 
     @cached_property
     def strong_convexity(self) -> float:
-        """Return μ: λ, and for the squared loss the smallest eigenvalue of XᵀX/n."""
+        """Return μ: λ, and for the squared loss on dense rows the least eigenvalue of XᵀX/n."""
         if not isinstance(self.loss, Squared) or isinstance(self.X, SparseRows):
             return self.penalty
         n, d = self.X.shape
@@ -160,18 +163,29 @@ class Objective:
 def largest_eigenvalue(X: Table) -> float:
     """Return the largest eigenvalue of XᵀX.
 
-    For dense rows it is exact. For sparse ones it comes from power iterations until they rise by
-    less than a billionth, and is then raised by a millionth: an estimate from below otherwise.
+    For dense rows it is exact. For sparse ones it comes from Lanczos' method (Golub & Van Loan,
+    "Matrix computations", 4th edition, 2013, section 10.1), with all directions kept at right
+    angles, and is then raised by a millionth.
     """
     n, d = X.shape
     if min(n, d) == 0:
         return 0.0
     if not isinstance(X, SparseRows):
         return float(np.linalg.eigvalsh(X @ X.T if n < d else X.T @ X)[-1])
-    vector, size = np.random.default_rng(0).standard_normal((d,)), 0.0
-    for _ in range(2000):
-        vector = X.T @ (X @ (vector / np.linalg.norm(vector)))
-        before, size = size, float(np.linalg.norm(vector))
-        if size <= before * (1 + 1e-9):
+    direction = np.random.default_rng(0).standard_normal((d,))
+    basis, found = [direction / np.linalg.norm(direction)], [0.0]
+    diagonal: list[float] = []
+    beside: list[float] = []
+    for _ in range(min(d, MOST_DIRECTIONS)):
+        image = X.T @ (X @ basis[-1])
+        diagonal.append(float(basis[-1] @ image))
+        small = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
+        found.append(float(np.linalg.eigvalsh(small)[-1]))
+        for _ in range(2):  # once leaves what rounding brings back
+            image = image - np.array(basis).T @ (np.array(basis) @ image)
+        size = float(np.linalg.norm(image))
+        if size <= 1e-12 * found[-1] or found[-1] <= found[max(0, len(found) - 5)] * (1 + 1e-10):
             break
-    return size * (1 + 1e-6)
+        beside.append(size)
+        basis.append(image / size)
+    return found[-1] * (1 + 1e-6)

@@ -17,11 +17,12 @@ import numpy as np
 
 from mlsys_lib.collectives import AllReduce, ring_all_reduce
 from mlsys_lib.comm import Communicator
+from mlsys_lib.core.validate import non_negative, positive
 from mlsys_lib.distributed_optimization.losses import Loss
 from mlsys_lib.distributed_optimization.objective import Objective
 from mlsys_lib.distributed_optimization.optimum import solve
 from mlsys_lib.distributed_optimization.rows import Table
-from mlsys_lib.distributed_optimization.shards import Shard, join, num_entries
+from mlsys_lib.distributed_optimization.shards import Shard, join, names_of, num_entries, tell
 
 
 def one_shot_average(
@@ -58,10 +59,17 @@ def one_shot_average(
     ndarray of shape (d,)
         The same on every rank.
 
+    Raises
+    ------
+    ValueError
+        On every rank, naming them, if ranks have problems without a minimum: labels that a plane
+        separates and no penalty.
+
     Notes
     -----
     One all-reduce of d numbers, after one of the facts of the shards.
     """
+    penalty, tolerance = non_negative("penalty", penalty), positive("tolerance", tolerance)
     shard = join(comm, X, y, loss, (penalty, tolerance), seconds_per_entry)
     return _average(comm, _own_minimiser(comm, shard, loss, penalty, tolerance), shard, all_reduce)
 
@@ -101,22 +109,30 @@ def bias_corrected_average(
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must be in (0, 1), got {fraction!r}")
-    settings = (penalty, tolerance, fraction, seed)
+    penalty, tolerance = non_negative("penalty", penalty), positive("tolerance", tolerance)
+    settings = (penalty, tolerance, float(fraction), seed)
     shard = join(comm, X, y, loss, settings, seconds_per_entry)
-    n = shard.X.shape[0]
-    rng = np.random.default_rng([seed, comm.rank])
-    rows = rng.choice(n, math.ceil(fraction * n), replace=False)
+    n = len(shard.y)
+    count = min(math.ceil(fraction * n), n - 1)
+    whole = _own_minimiser(comm, shard, loss, penalty, tolerance)
+    if count < 1:  # nothing to draw from: this rank's answer stays as it is
+        return _average(comm, whole, shard, all_reduce)
+    rows = np.random.default_rng([seed, comm.rank]).choice(n, count, replace=False)
     part = Shard(shard.X[rows], shard.y[rows], shard.sizes, seconds_per_entry)
-    whole, of_part = (_own_minimiser(comm, one, loss, penalty, tolerance) for one in (shard, part))
-    return _average(comm, (whole - fraction * of_part) / (1 - fraction), shard, all_reduce)
+    of_part, share = _own_minimiser(comm, part, loss, penalty, tolerance), count / n
+    return _average(comm, (whole - share * of_part) / (1 - share), shard, all_reduce)
 
 
 def _own_minimiser(
     comm: Communicator, shard: Shard, loss: Loss, penalty: float, tolerance: float
 ) -> np.ndarray:
+    """Return this rank's answer; NaN if it has none, so that all ranks hear of it."""
     if not len(shard.y):
         return np.zeros(shard.num_features)
-    found = solve(Objective(shard.X, shard.y, loss, penalty), tolerance)
+    try:
+        found = solve(Objective(shard.X, shard.y, loss, penalty), tolerance)
+    except ValueError:
+        return np.full(shard.num_features, np.nan)
     comm.compute(shard.compute_s(2 * num_entries(shard.X) * found.num_passes), "solve")
     return found.weights
 
@@ -124,4 +140,12 @@ def _own_minimiser(
 def _average(
     comm: Communicator, answer: np.ndarray, shard: Shard, all_reduce: AllReduce
 ) -> np.ndarray:
-    return all_reduce(comm, shard.sizes[comm.rank] / shard.num_examples * answer)
+    """Return the average by examples, or raise on every rank if one has no answer."""
+    average = all_reduce(comm, shard.sizes[comm.rank] / shard.num_examples * answer)
+    if not np.isfinite(average).all():
+        sound = tell(comm, [int(np.isfinite(answer).all())])[:, 0]
+        raise ValueError(
+            "penalty must be > 0 where a rank's own problem has no minimum without one, "
+            f"as on {names_of(np.flatnonzero(sound == 0))}"
+        )
+    return average

@@ -82,7 +82,9 @@ def _newton(objective: Objective, tolerance: float, max_passes: int) -> Optimum:
     weights = np.zeros(d)
     for passes in range(1, max_passes + 1):
         if passes > 1 and _separates(objective, weights):
-            break
+            raise ValueError(
+                "penalty must be > 0 where a plane separates the labels, got 0: no minimum"
+            )
         gradient = objective.gradient(weights)
         hessian = (X.T * _bend(objective, X @ weights)) @ X / n + objective.penalty * np.eye(d)
         step = np.linalg.lstsq(hessian, -gradient, rcond=None)[0]
@@ -91,18 +93,25 @@ def _newton(objective: Objective, tolerance: float, max_passes: int) -> Optimum:
         if objective.penalty > 0:
             gap = float(gradient @ gradient) / (2 * objective.penalty)
         value = objective.value(weights)
-        if gap <= tolerance or decrement <= 1e-16 * abs(value):
-            return Optimum(weights, value, max(0.0, gap), passes)
-        size = 1.0
-        while objective.value(weights + size * step) > value - size * decrement / 4:
-            size /= 2
-            if size < 1e-12:  # rounding hides any further fall
-                return Optimum(weights, value, max(0.0, gap), passes)
+        size = 0.0 if gap <= tolerance else _step_size(objective, weights, step, decrement)
+        if size == 0 or passes == max_passes:
+            break
         weights = weights + size * step
-    raise ValueError(
-        f"penalty must be > 0 where a plane separates the labels, got {objective.penalty}: "
-        f"no minimum after {passes} steps"
-    )
+    return Optimum(weights, value, max(0.0, gap), passes)
+
+
+def _step_size(
+    objective: Objective, weights: np.ndarray, step: np.ndarray, decrement: float
+) -> float:
+    """Return 1, ½, ¼ …, the first with which the value falls enough; 0 if rounding hides it."""
+    value, size = objective.value(weights), 1.0
+    if decrement <= 1e-16 * abs(value):
+        return 0.0
+    while objective.value(weights + size * step) > value - size * decrement / 4:
+        size /= 2
+        if size < 1e-12:
+            return 0.0
+    return size
 
 
 def _separates(objective: Objective, weights: np.ndarray) -> bool:

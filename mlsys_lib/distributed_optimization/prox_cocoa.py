@@ -44,6 +44,8 @@ class Columns:
         f and dual before the first round and after each; the same on every rank.
     time_s : tuple of float
         This rank's clock at those moments.
+    diverged_at : int or None
+        The round whose result was not finite; what is told is from before it.
     """
 
     weights: np.ndarray
@@ -51,6 +53,7 @@ class Columns:
     primal: tuple[float, ...]
     dual_values: tuple[float, ...]
     time_s: tuple[float, ...]
+    diverged_at: int | None = None
 
     @property
     def gaps(self) -> np.ndarray:
@@ -107,17 +110,23 @@ def prox_cocoa(
     worker = _Worker(table, scale, penalty * len(y), np.random.default_rng([seed, comm.rank]))
     trace = _Trace(comm, y, penalty)
     scores = np.zeros(len(y))
-    for _ in range(num_rounds):
+    for step in range(1, num_rounds + 1):
         steepest = trace.note(table, y - scores)
         size = np.abs(worker.weights).sum()
-        change = worker.improve(y - scores, num_local_passes)
-        work = 2 * num_local_passes * num_entries(table)
-        comm.compute(work * seconds_per_entry, "own columns")
-        together = ring_all_reduce(comm, np.append(change, size))
-        if trace.certify(y - scores, steepest, together[-1]) <= tolerance:
+        with np.errstate(over="ignore", invalid="ignore"):  # a run that diverges is told below
+            change = worker.improve(y - scores, num_local_passes)
+            work = 2 * num_local_passes * num_entries(table)
+            comm.compute(work * seconds_per_entry, "own columns")
+            together = ring_all_reduce(comm, np.append(change, size))
+            moved = scores + aggregation * together[:-1]
+            gap = trace.certify(y - scores, steepest, together[-1])
+            is_finite = np.isfinite(moved @ moved)
+        if gap <= tolerance:
             return trace.outcome(worker.weights, scores)
+        if not is_finite:
+            return trace.outcome(worker.weights, scores, diverged_at=step)
         worker.keep(aggregation)
-        scores = scores + aggregation * together[:-1]
+        scores = moved
     steepest = trace.note(table, y - scores)
     size = ring_all_reduce(comm, np.array([np.abs(worker.weights).sum()]))
     trace.certify(y - scores, steepest, size[0])
@@ -169,10 +178,12 @@ class _Trace:
         self._values.append((primal, dual))
         return primal - dual
 
-    def outcome(self, weights: np.ndarray, scores: np.ndarray) -> Columns:
+    def outcome(
+        self, weights: np.ndarray, scores: np.ndarray, diverged_at: int | None = None
+    ) -> Columns:
         """Return all that was noted."""
         primal, dual_values = zip(*self._values, strict=True)
-        return Columns(weights, scores, primal, dual_values, tuple(self._times))
+        return Columns(weights, scores, primal, dual_values, tuple(self._times), diverged_at)
 
 
 def _join(

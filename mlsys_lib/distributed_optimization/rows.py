@@ -21,7 +21,7 @@ class SparseRows:
     indices : ndarray of shape (num_stored,), integer
         The column of each, below `num_columns`.
     indptr : ndarray of shape (n + 1,), integer
-        Row j holds the entries indptr[j] … indptr[j + 1] - 1.
+        Row j holds the entries indptr[j] … indptr[j + 1] - 1. Entries of one place add up.
     num_columns : int
 
     Examples
@@ -38,22 +38,38 @@ class SparseRows:
     def __init__(
         self, data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, num_columns: int
     ) -> None:
-        self.data = np.asarray(data, dtype=float)
-        self.indices = np.asarray(indices, dtype=np.intp)
-        self.indptr = np.asarray(indptr, dtype=np.intp)
-        self.shape = (len(self.indptr) - 1, int(num_columns))
-        lengths = np.diff(self.indptr)
-        stored = len(self.data)
-        if self.indptr[:1].tolist() != [0] or (lengths < 0).any() or self.indptr[-1] != stored:
+        data, indices = np.asarray(data, dtype=float), np.asarray(indices, dtype=np.intp)
+        indptr = np.asarray(indptr, dtype=np.intp)
+        stored = len(data)
+        if indptr[:1].tolist() != [0] or (np.diff(indptr) < 0).any() or indptr[-1] != stored:
             raise ValueError(f"indptr must rise from 0 to {stored} stored entries")
-        if len(self.indices) != stored or not _inside(self.indices, self.shape[1]):
+        if len(indices) != stored or not _inside(indices, num_columns):
             raise ValueError(f"indices must name one of {num_columns} columns for each entry")
+        self._set(*_without_repeats(data, indices, indptr, num_columns), num_columns)
+
+    def _set(
+        self, data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, num_columns: int
+    ) -> None:
+        self.data, self.indices, self.indptr = data, indices, indptr
+        self.shape = (len(indptr) - 1, int(num_columns))
+        lengths = np.diff(indptr)
         self.row_of = np.repeat(np.arange(self.shape[0]), lengths)
         self._filled = np.flatnonzero(lengths)  # reduceat cannot add up an empty row
 
     @classmethod
+    def _known(
+        cls, data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, num_columns: int
+    ) -> "SparseRows":
+        """Return rows from arrays that need no check."""
+        rows = cls.__new__(cls)
+        rows._set(data, indices, indptr, num_columns)
+        return rows
+
+    @classmethod
     def of(cls, matrix: "CSR") -> "SparseRows":
-        """Return the rows of a SciPy CSR matrix, or of anything with its four attributes."""
+        """Return the rows of a SciPy matrix of any format, or of anything like a CSR one."""
+        if hasattr(matrix, "tocsr"):
+            matrix = matrix.tocsr()
         return cls(matrix.data, matrix.indices, matrix.indptr, matrix.shape[1])
 
     def __len__(self) -> int:
@@ -81,12 +97,12 @@ class SparseRows:
         lengths = np.diff(self.indptr)[chosen]
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         entries = np.arange(indptr[-1]) + np.repeat(self.indptr[chosen] - indptr[:-1], lengths)
-        return SparseRows(self.data[entries], self.indices[entries], indptr, self.shape[1])
+        return SparseRows._known(self.data[entries], self.indices[entries], indptr, self.shape[1])
 
     def toarray(self) -> np.ndarray:
-        """Return the matrix with its zeros; entries stored twice add up, as in SciPy."""
+        """Return the matrix with its zeros."""
         dense = np.zeros(self.shape)
-        np.add.at(dense, (self.row_of, self.indices), self.data)
+        dense[self.row_of, self.indices] = self.data
         return dense
 
 
@@ -122,7 +138,7 @@ def as_table(X: "Table | CSR", name: str = "X") -> Table:
     Raises
     ------
     ValueError
-        If X is not of shape (n, d), or holds what is not finite: the message names the row.
+        If X is not of shape (n, d), or holds what is not finite: the message names the first row.
     """
     table: Table
     if isinstance(X, SparseRows):
@@ -141,8 +157,8 @@ def as_table(X: "Table | CSR", name: str = "X") -> Table:
 
 
 def is_sparse(X: object) -> TypeGuard[CSR]:
-    """Return whether X holds its rows in CSR form."""
-    return hasattr(X, "indptr")
+    """Return whether X holds its rows in CSR form, or can be asked for that."""
+    return hasattr(X, "indptr") or hasattr(X, "tocsr")
 
 
 def squared_norms(X: Table) -> np.ndarray:
@@ -159,7 +175,8 @@ def with_unit_rows(X: Table) -> Table:
     lengths = np.sqrt(squared_norms(X))
     lengths[lengths == 0] = 1.0
     if isinstance(X, SparseRows):
-        return SparseRows(X.data / lengths[X.row_of], X.indices, X.indptr, X.shape[1])
+        data = X.data / lengths[X.row_of]
+        return SparseRows._known(data, X.indices, X.indptr, X.shape[1])
     return np.asarray(X / lengths[:, None])
 
 
@@ -183,6 +200,19 @@ def column_sets(X: Table) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for column in X.T:
         rows = np.flatnonzero(column)
         yield rows, column[rows]
+
+
+def _without_repeats(
+    data: np.ndarray, indices: np.ndarray, indptr: np.ndarray, num_columns: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the three arrays with one entry for each place."""
+    row_of = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
+    places, first = np.unique(row_of * num_columns + indices, return_inverse=True)
+    if len(places) == len(data):
+        return data, indices, indptr
+    summed = np.bincount(first, weights=data)
+    starts = np.searchsorted(places, np.arange(len(indptr)) * num_columns)
+    return summed, places % num_columns, starts
 
 
 def _inside(indices: np.ndarray, num_columns: int) -> bool:

@@ -73,6 +73,9 @@ def deal(X: Table, y: np.ndarray, world_size: int) -> tuple[PerRank, PerRank]:
     >>> [y.tolist() for y in targets.values]
     [[5.0, 6.0], [7.0]]
     """
+    if len(y) != X.shape[0]:
+        raise ValueError(f"y must hold one target for each of {X.shape[0]} rows, got {len(y)}")
+    y = np.asarray(y)
     parts = np.array_split(np.arange(len(y)), positive_int("world_size", world_size))
     return PerRank([X[part] for part in parts]), PerRank([y[part] for part in parts])
 
@@ -139,8 +142,14 @@ def checksum(what: object) -> int:
 
 def read_shard(X: "Table | CSR", y: np.ndarray, loss: Loss) -> tuple[Table | None, np.ndarray, int]:
     """Return table, targets and the index into `_FAULTS` of what is wrong with them."""
-    targets = np.asarray(y, dtype=float)
-    if not is_sparse(X) and np.ndim(np.asarray(X)) != 2:
+    try:
+        targets = np.asarray(y, dtype=float)
+    except (TypeError, ValueError):
+        return None, np.zeros(0), 3
+    try:
+        if not is_sparse(X) and np.asarray(X).ndim != 2:
+            return None, targets, 1
+    except ValueError:  # rows of different lengths
         return None, targets, 1
     try:
         table = as_table(X)
@@ -160,7 +169,7 @@ def refuse_faults(faults: np.ndarray) -> None:
     for fault, message in enumerate(_FAULTS):
         ranks = np.flatnonzero(faults == fault)
         if fault and len(ranks):
-            raise ValueError(f"{message}, which is not so on {_names(ranks)}")
+            raise ValueError(f"{message}, which is not so on {names_of(ranks)}")
 
 
 def refuse_differences(
@@ -169,12 +178,12 @@ def refuse_differences(
     """Raise ValueError, naming the ranks, if they differ in a value."""
     if (values != values[0]).any():
         said = [
-            f"{name(int(value))} on {_names(np.flatnonzero(values == value))}"
+            f"{name(int(value))} on {names_of(np.flatnonzero(values == value))}"
             for value in np.unique(values)
         ]
         raise ValueError(f"shards must have the same {what}, got {', '.join(said)}")
 
 
-def _names(ranks: np.ndarray) -> str:
+def names_of(ranks: np.ndarray) -> str:
     """Return "rank 2", or "ranks 0, 1"."""
     return f"rank{'s' * (len(ranks) > 1)} {', '.join(map(str, ranks.tolist()))}"

@@ -13,16 +13,29 @@ SIAM Review 60(2), 2018, doi:10.1137/16M1080173. Papers count from 1; here t bec
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from mlsys_lib.core.validate import non_negative, positive, positive_int
 
 StepSize = Callable[[int], float]
 
 
+@dataclass(frozen=True)
+class _Power:
+    """The rule scale / (step + shift)^power; a class, so that processes can be handed one."""
+
+    scale: float
+    shift: float
+    power: float
+
+    def __call__(self, step: int) -> float:
+        return float(self.scale / (step + self.shift) ** self.power)
+
+
 def constant(learning_rate: float) -> StepSize:
     """Return the rule η at every step."""
     rate = positive("learning_rate", learning_rate)
-    return lambda step: rate
+    return _Power(rate, 1.0, 0.0)
 
 
 def one_over_smoothness(smoothness: float) -> StepSize:
@@ -56,7 +69,7 @@ def lipschitz(radius: float, gradient_bound: float, num_steps: int) -> StepSize:
 def inverse_sqrt(scale: float) -> StepSize:
     """Return the rule c / √(step + 1), which needs no horizon."""
     first = positive("scale", scale)
-    return lambda step: first / math.sqrt(step + 1)
+    return _Power(first, 1.0, 0.5)
 
 
 def inverse_time(strong_convexity: float, shift: float = 0.0) -> StepSize:
@@ -66,7 +79,7 @@ def inverse_time(strong_convexity: float, shift: float = 0.0) -> StepSize:
     problem, and the first iterates are thrown away by a factor that grows exponentially with κ.
     """
     mu, late = positive("strong_convexity", strong_convexity), non_negative("shift", shift)
-    return lambda step: 1 / (mu * (step + 1 + late))
+    return _Power(1 / mu, 1 + late, 1.0)
 
 
 def weighted_inverse_time(strong_convexity: float, shift: float = 2.0) -> StepSize:
@@ -82,9 +95,14 @@ def weighted_inverse_time(strong_convexity: float, shift: float = 2.0) -> StepSi
         the last iterate of a smooth objective.
     """
     mu, late = positive("strong_convexity", strong_convexity), positive("shift", shift)
-    return lambda step: 2 / (mu * (step + late))
+    return _Power(2 / mu, late, 1.0)
 
 
 def as_rule(learning_rate: float | StepSize) -> StepSize:
     """Return a rule as it is, and a number as the constant rule."""
     return learning_rate if callable(learning_rate) else constant(learning_rate)
+
+
+def probe(rule: StepSize, num_steps: int) -> tuple[float, ...]:
+    """Return a rule's first two step sizes and its last: ranks tell rules apart by them."""
+    return tuple(float(rule(step)) for step in (0, 1, num_steps - 1))

@@ -72,6 +72,8 @@ def train_replica(
     hidden layer of width d another 2 d + 1 numbers forwards and 2 d backwards.
     """
     one_of("norm", norm, NORMS)
+    if len(X) != len(y):
+        raise ValueError(f"y must hold one class for each of {len(X)} rows of X, got {len(y)}")
     positive_int("num_steps", num_steps)
     if integer("batch_size", batch_size, 1, len(y)) % comm.world_size:
         raise ValueError(f"batch_size must be a multiple of {comm.world_size}, got {batch_size}")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mlsys_lib.comm import PerRank, RankError, simulate
-from mlsys_lib.distributed_optimization import Hinge, Objective, Squared, cocoa, solve
+from mlsys_lib.distributed_optimization import Hinge, Objective, Squared, cocoa, deal, solve
 from mlsys_lib.distributed_optimization.certificate import Dual
 from mlsys_lib.distributed_optimization.cost import dual_cost
 from mlsys_lib.distributed_optimization.sdca import BlockSolver
@@ -220,3 +220,35 @@ def test_labels_of_any_rank_are_refused_on_all() -> None:
     wrong = PerRank([*targets.values[:2], np.abs(targets.values[2]) - 1])
     with pytest.raises(RankError, match=r"labels \+1 and -1 for a classifier.* on rank 2"):
         simulate(cocoa, 3, tables, wrong, objective.loss, 0.05, 2)
+
+
+def test_each_rank_draws_its_own_orders_and_notes_what_it_left_in_turn() -> None:
+    """One round on two ranks, written out: ω = 1, ω′ = 2."""
+    objective = problem("squared")
+    results = run_on(objective, 2, 3, seed=4)
+    tables, targets = dealt(objective, 2)
+    w = np.zeros(7)
+    for rank in range(2):
+        X, y = tables.values[rank], targets.values[rank]
+        dual = np.zeros(30)
+        solver = BlockSolver(X, y, objective.loss, np.random.default_rng([4, rank]))
+        w = w + solver.solve(dual, np.zeros(7), 0.05 * 60, 2.0, 30)
+    np.testing.assert_allclose(results[0].history[1], w, atol=1e-12)
+    for rank, one_round in enumerate(run_on(objective, 2, 1, seed=4)):
+        assert results[rank].thetas[0] == one_round.thetas[0] != results[rank].thetas[1]
+
+
+@pytest.mark.parametrize(("aggregation", "scale"), [(1.0, 4.0), (0.25, 1.0), (0.5, 2.0)])
+def test_the_safe_scale_is_aggregation_times_ranks(aggregation: float, scale: float) -> None:
+    objective = problem("hinge")
+    told = run_on(objective, 4, 3, aggregation=aggregation, subproblem_scale=scale)[0]
+    safe = run_on(objective, 4, 3, aggregation=aggregation)[0]
+    assert np.array_equal(told.history, safe.history)
+
+
+@pytest.mark.parametrize("penalty", [1e-4, 1.0])
+def test_theta_ends_where_rounding_is_all_that_is_left(penalty: float) -> None:
+    result = simulate(
+        cocoa, 2, *deal(np.eye(20), np.ones(20), 2), Squared(), penalty, 100, theta=0.5
+    ).results[0]
+    assert result.gaps[-1] < 1e-9

@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 
-from mlsys_lib.collectives import ALL_REDUCES
+from mlsys_lib.collectives import ALL_REDUCES, naive_all_reduce
 from mlsys_lib.collectives import cost as collectives_cost
+from mlsys_lib.collectives.cost import naive_all_reduce_cost
 from mlsys_lib.comm import Network, Run, simulate
 from mlsys_lib.comm.ledger import COMPUTE
 from mlsys_lib.distributed_optimization import (
+    bias_corrected_average,
     cocoa,
     distributed_gradient_descent,
     distributed_minibatch_sgd,
     local_sgd,
     minibatch_sdca,
+    one_shot_average,
 )
 from mlsys_lib.distributed_optimization.cost import dual_cost, primal_cost
 from tests.distributed_optimization.tables import dealt, problem
@@ -34,6 +37,7 @@ def test_any_all_reduce_gives_the_weights_and_its_own_bytes(name: str, m: int) -
     ways = {
         distributed_gradient_descent: (primal_cost, (0.3, 4)),
         local_sgd: (primal_cost, (0.3, 4, 2, 5)),
+        distributed_minibatch_sgd: (primal_cost, (0.3, 4, 9)),
         cocoa: (dual_cost, (4,)),
         minibatch_sdca: (dual_cost, (4, 9, 5.0)),
     }
@@ -47,6 +51,18 @@ def test_any_all_reduce_gives_the_weights_and_its_own_bytes(name: str, m: int) -
         if m > 1:
             assert run.ledger.rounds == expected.rounds
             assert run.ledger.time_s() == pytest.approx(expected.time_s(NETWORK), rel=0.02)
+
+
+def test_one_shot_takes_any_all_reduce_too_and_costs_add_up() -> None:
+    objective = problem("logistic")
+    task = *dealt(objective, 3), objective.loss, 0.05
+    for method, options in ((one_shot_average, ()), (bias_corrected_average, (0.5,))):
+        run = simulate(method, 3, *task, *options, all_reduce=naive_all_reduce)
+        expected = primal_cost(3, 7, 1, naive_all_reduce_cost)
+        assert run.ledger.sent_bytes == tuple(expected.sent_bytes)
+    once, join = naive_all_reduce_cost(3, 7, 8), primal_cost(3, 7, 0)
+    five = primal_cost(3, 7, 5, naive_all_reduce_cost)
+    assert five.path_messages == join.path_messages + 5 * once.path_messages
 
 
 def test_entries_read_are_those_of_the_table() -> None:

@@ -76,3 +76,15 @@ def test_a_large_penalty_leaves_nothing() -> None:
 def test_bad_input_is_refused(X: np.ndarray, y: np.ndarray, penalty: float, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Lasso(X, y, penalty)
+
+
+def test_precision_and_passes_are_kept() -> None:
+    problem = lasso()
+    loose = problem.gap(solve_lasso(problem, 1e-2))
+    assert 1e-6 < loose <= 1e-2
+    one = solve_lasso(problem, 1e-12, max_passes=1)
+    columns, w, residual = list(column_sets(problem.X)), np.zeros(20), problem.y.copy()
+    coordinate_descent(columns, w, residual, 0.1 * 50, 1.0, np.arange(20))
+    assert np.array_equal(one, w)
+    with pytest.raises(ValueError, match="tolerance must be finite and > 0, got 0"):
+        solve_lasso(problem, 0.0)

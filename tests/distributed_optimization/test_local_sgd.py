@@ -91,7 +91,7 @@ def test_a_run_that_diverges_stops_with_finite_weights_and_says_so() -> None:
     result = simulate(
         local_sgd, 2, *dealt(objective, 2), objective.loss, 0.05, 1e6, 90, 5, 5
     ).results[0]
-    assert result.diverged_at is not None
+    assert result.diverged_at == len(result.history)
     assert np.isfinite(result.history).all()
 
 

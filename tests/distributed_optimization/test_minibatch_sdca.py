@@ -96,6 +96,8 @@ def test_cocoa_needs_far_fewer_rounds() -> None:
     [
         ({"batch_size": 61}, "batch_size must be an integer in 1…60, got 61"),
         ({"batch_scale": 0.0}, "batch_scale must be finite and > 0, got 0"),
+        ({"batch_scale": 0.5}, "batch_scale must be >= 1, got 0.5"),
+        ({"tolerance": -1.0}, "tolerance must be finite and >= 0, got -1"),
         ({"penalty": 0.0}, "penalty must be finite and > 0, got 0"),
         ({"num_rounds": -1}, "num_rounds must be an integer >= 1, got -1"),
     ],
@@ -105,3 +107,18 @@ def test_bad_input_is_refused(changes: dict, message: str) -> None:
     good = {"penalty": 0.05, "num_rounds": 2, "batch_size": 5, "batch_scale": 1.0}
     with pytest.raises(RankError, match=message):
         simulate(minibatch_sdca, 2, *dealt(objective, 2), objective.loss, **(good | changes))
+
+
+def test_it_stops_at_the_first_gap_that_is_small_enough() -> None:
+    objective = problem("logistic")
+    args = *dealt(objective, 3), objective.loss, 0.05, 4000, 60, scaled(objective, 60)
+    result = simulate(minibatch_sdca, 3, *args, tolerance=1e-4).results[0]
+    assert result.gaps[-1] <= 1e-4 < result.gaps[-2]
+
+
+def test_a_run_that_diverges_stops_with_finite_weights_and_says_so() -> None:
+    one = Objective(np.ones((40, 1)), np.ones(40), LOSSES["squared"], 0.01)
+    result = simulate(minibatch_sdca, 2, *dealt(one, 2), one.loss, 0.01, 900, 40, 1.0).results[0]
+    assert result.diverged_at is not None
+    assert len(result.history) == result.diverged_at == len(result.gaps)
+    assert np.isfinite(result.history).all()

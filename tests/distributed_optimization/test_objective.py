@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mlsys_lib.distributed_optimization import Hinge, Objective, Squared
+from mlsys_lib.distributed_optimization import Hinge, Objective, SparseRows, Squared
 from mlsys_lib.distributed_optimization.objective import largest_eigenvalue
 from tests.distributed_optimization.tables import LOSSES, problem, sparse
 
@@ -109,3 +109,15 @@ def test_bad_input_is_refused(changes: dict[str, object], message: str) -> None:
 def test_without_a_penalty_there_are_no_weights_of_a_dual() -> None:
     with pytest.raises(ValueError, match="penalty must be > 0 where the dual is used, got 0"):
         problem("hinge", penalty=0.0).gap(np.zeros(60))
+
+
+@pytest.mark.parametrize(("size", "top"), [(1000, 1.001), (3000, 1.0), (50, 2.0)])
+def test_a_plateau_of_eigenvalues_does_not_hide_the_largest(size: int, top: float) -> None:
+    """Where power iterations stop, a thousandth below."""
+    X = SparseRows(np.r_[top, np.ones(size - 1)], np.arange(size), np.arange(size + 1), size)
+    assert top**2 <= largest_eigenvalue(X) <= top**2 * (1 + 2e-6)
+
+
+def test_of_sparse_rows_only_the_penalty_is_known_to_bend_the_objective() -> None:
+    dense = problem("squared", penalty=0.2)
+    assert replace(dense, X=sparse(np.asarray(dense.X))).strong_convexity == 0.2

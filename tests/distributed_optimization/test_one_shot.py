@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from mlsys_lib.comm import RankError, simulate
+from mlsys_lib.comm import Communicator, PerRank, RankError, simulate
 from mlsys_lib.distributed_optimization import (
+    Logistic,
     Objective,
     bias_corrected_average,
     one_shot_average,
@@ -86,3 +87,60 @@ def test_a_share_must_lie_between_nothing_and_all(fraction: float) -> None:
     objective = problem("squared")
     with pytest.raises(RankError, match=r"fraction must be in \(0, 1\), got"):
         simulate(bias_corrected_average, 2, *dealt(objective, 2), objective.loss, 0.05, fraction)
+
+
+def test_the_share_is_the_one_that_was_drawn() -> None:
+    """0.3 of 7 rows are 3 of them; of one row nothing can be drawn, and it is not corrected."""
+    objective = problem("squared", n=8)
+    tables, targets = (
+        PerRank([objective.X[:7], objective.X[7:]]),
+        PerRank([objective.y[:7], objective.y[7:]]),
+    )
+    args = tables, targets, objective.loss, 0.05
+    found = simulate(bias_corrected_average, 2, *args, 0.3, seed=2).results[0]
+    rows = np.random.default_rng([2, 0]).choice(7, 3, replace=False)
+    whole, part, alone = (
+        solve(Objective(objective.X[r], objective.y[r], objective.loss, 0.05)).weights
+        for r in (np.arange(7), rows, np.array([7]))
+    )
+    expected = 7 / 8 * (whole - 3 / 7 * part) / (4 / 7) + alone / 8
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_a_rank_without_a_minimum_is_named_by_all() -> None:
+    tables = PerRank([np.ones((4, 1)), np.eye(4)[:, :1]])
+    targets = PerRank([np.array([1.0, -1, 1, -1]), np.ones(4)])
+    for method, options in ((one_shot_average, ()), (bias_corrected_average, (0.5,))):
+        run = simulate(refused, 2, method, tables, targets, *options)
+        assert (
+            run.results
+            == (
+                "penalty must be > 0 where a rank's own problem has no minimum without one, "
+                "as on rank 1",
+            )
+            * 2
+        )
+
+
+def refused(comm: Communicator, method: object, X: np.ndarray, y: np.ndarray, *more: float) -> str:
+    try:
+        method(comm, X, y, Logistic(), 0.0, *more)  # type: ignore[operator]
+    except ValueError as error:
+        return str(error)
+    return "nothing"
+
+
+def test_precision_is_asked_for_and_work_counted() -> None:
+    objective = problem("hinge")
+    tables, targets = dealt(objective, 2)
+    args = tables, targets, objective.loss, 0.05
+    loose, tight = (
+        simulate(one_shot_average, 2, *args, tolerance=t, seconds_per_entry=1.0)
+        for t in (1e-1, 1e-8)
+    )
+    assert np.abs(loose.results[0] - tight.results[0]).max() > 1e-4
+    passes = [
+        solve(Objective(X, y, objective.loss, 0.05), 1e-8).num_passes
+        for X, y in zip(tables.values, targets.values, strict=True)
+    ]
+    assert tight.ledger.time_s() == pytest.approx(2 * 30 * 7 * max(passes), rel=1e-3)

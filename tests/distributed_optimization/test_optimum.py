@@ -83,3 +83,41 @@ def test_bad_input_is_refused() -> None:
         solve(problem("squared"), 0.0)
     with pytest.raises(ValueError, match="penalty must be > 0 where the dual is used, got 0"):
         solve(problem("hinge", penalty=0.0))
+
+
+@pytest.mark.parametrize("name", ["squared", "logistic"])
+def test_newtons_steps_end_too_and_tell_their_gap(name: str) -> None:
+    objective = problem(name)
+    one = solve(objective, 1e-12, max_passes=1)
+    assert one.num_passes == 1
+    slope = objective.gradient(one.weights)
+    assert one.gap == pytest.approx(slope @ slope / (2 * objective.penalty))
+    assert one.value - solve(objective).value <= one.gap
+
+
+@names
+def test_less_precision_takes_fewer_passes(name: str) -> None:
+    objective = problem(name) if name == "hinge" else problem("logistic")
+    loose, tight = (solve(objective, tolerance) for tolerance in (1e-2, 1e-9))
+    assert loose.num_passes < tight.num_passes
+    assert tight.gap <= 1e-9 < loose.gap <= 1e-2
+
+
+def test_a_row_of_zeros_does_not_hide_that_a_plane_separates() -> None:
+    X, y = np.vstack([np.eye(3), np.zeros((1, 3))]), np.ones(4)
+    with pytest.raises(ValueError, match="penalty must be > 0 where a plane separates"):
+        solve(replace(problem("logistic", penalty=0.0), X=X, y=y))
+
+
+def test_large_and_sparse_problems_go_by_the_dual(monkeypatch: pytest.MonkeyPatch) -> None:
+    def newton(*args: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(optimum, "_newton", newton)
+    objective = problem("logistic")
+    solve(replace(objective, X=sparse(np.asarray(objective.X))))
+    solve(problem("hinge"), 1e-6)
+    with pytest.raises(AssertionError):
+        solve(objective)
+    monkeypatch.setattr(optimum, "SMALL", 6)
+    solve(objective)

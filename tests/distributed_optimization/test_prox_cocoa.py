@@ -99,3 +99,50 @@ def test_bad_input_is_refused(options: dict, message: str) -> None:
             problem.y,
             **{"penalty": 0.1, "num_rounds": 2} | options,
         )
+
+
+def test_more_passes_need_fewer_rounds_and_more_time() -> None:
+    problem = lasso()
+    runs = [
+        simulate(
+            prox_cocoa, 4, columns_of(problem, 4), problem.y, 0.1, 500,
+            num_local_passes=passes, tolerance=1e-6, seconds_per_entry=1.0,
+        )
+        for passes in (1, 5)
+    ]  # fmt: skip
+    one, five = (run.results[0] for run in runs)
+    assert len(five.gaps) < len(one.gaps)
+    for run, passes in ((one, 1), (five, 5)):
+        a_round = 2 * passes * 50 * 5
+        assert run.time_s[1] == pytest.approx(a_round, rel=1e-3)
+
+
+def test_orders_are_new_each_time_and_follow_the_seed() -> None:
+    problem = lasso()
+    ends = [
+        weights_of(
+            simulate(
+                prox_cocoa, 2, columns_of(problem, 2), problem.y, 0.1, 2, num_local_passes=2, seed=s
+            )
+        )
+        for s in (0, 0, 1)
+    ]
+    assert np.array_equal(ends[0], ends[1])
+    assert not np.array_equal(ends[0], ends[2])
+
+
+def test_a_run_that_diverges_stops_with_finite_weights_and_says_so() -> None:
+    problem = lasso(d=4)
+    run = simulate(
+        prox_cocoa, 6, PerRank([problem.X] * 6), problem.y, 0.1, 3000, subproblem_scale=0.5
+    )
+    for result in run.results:
+        assert result.diverged_at == len(result.gaps) < 3000
+        assert np.isfinite(result.scores).all() and np.isfinite(result.weights).all()
+
+
+@pytest.mark.parametrize("name", ["tolerance", "subproblem_scale"])
+def test_numbers_below_zero_are_refused(name: str) -> None:
+    problem = lasso()
+    with pytest.raises(RankError, match=f"{name} must be finite and >"):
+        simulate(prox_cocoa, 2, columns_of(problem, 2), problem.y, 0.1, 2, **{name: -1.0})

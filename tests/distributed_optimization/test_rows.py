@@ -112,3 +112,30 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         S.T @ np.ones(5)
     with pytest.raises(ValueError, match=r"X must be of shape \(n, d\), got \(4,\)"):
         as_table(np.ones(4))
+
+
+@pytest.mark.parametrize("kind", ["csc", "coo", "bsr", "lil"])
+def test_scipys_other_formats_are_turned_into_rows(kind: str) -> None:
+    """A square CSC matrix has the three arrays too, of its transpose."""
+    X = np.array([[1.0, 0.0], [5.0, 3.0]])
+    S = as_table(getattr(scipy_sparse, f"{kind}_array")(X))
+    assert isinstance(S, SparseRows)
+    assert np.array_equal(S.toarray(), X)
+
+
+def test_repeated_entries_add_up_in_norms_and_columns_too() -> None:
+    S = SparseRows(np.array([1.0, 2.0, 4.0]), np.array([1, 1, 0]), np.array([0, 2, 2, 3]), 3)
+    assert squared_norms(S).tolist() == [9, 0, 16]
+    assert [(rows.tolist(), values.tolist()) for rows, values in column_sets(S)] == [
+        ([2], [4]), ([0], [3]), ([], []),
+    ]  # fmt: skip
+    assert len(S[np.array([0, 0])].data) == 2
+
+
+def test_whole_numbers_become_floats_and_the_first_bad_row_is_named() -> None:
+    assert as_table(np.ones((2, 2), int)).dtype == float  # type: ignore[union-attr]
+    assert SparseRows(np.array([1]), np.array([0]), np.array([0, 1]), 1).data.dtype == float
+    X = np.ones((5, 1))
+    X[[2, 4]] = np.nan
+    with pytest.raises(ValueError, match="row 2 is not"):
+        as_table(X)

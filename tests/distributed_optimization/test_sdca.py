@@ -114,3 +114,17 @@ def test_bad_input_is_refused_before_any_step(
     with pytest.raises(ValueError, match=message):
         solver.solve(dual, np.zeros(7), shrink, scale, steps)
     assert not dual.any()
+
+
+def test_blocks_come_in_new_orders_and_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sdca, "BLOCK", 7)
+    objective = problem("hinge")
+    one, other = (
+        BlockSolver(objective.X, objective.y, objective.loss, np.random.default_rng(seed))
+        for seed in (0, 1)
+    )
+    first, second = ([block for block, _ in one.orders(60)] for _ in range(2))
+    assert sorted(first) == sorted(second) == list(range(9))
+    assert first != second
+    assert {*one._rows[0].tolist()} != {*other._rows[0].tolist()}
+    assert {*one._rows[0].tolist()} != set(range(7))

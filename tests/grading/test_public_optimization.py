@@ -113,7 +113,7 @@ CAUGHT = {
     },
     "bias_corrected": {
         "plain_mean": "count by their rank's examples",
-        "forgets_to_divide": "what is left of the truth is 1 - r",
+        "forgets_to_divide": "what is left of the truth is 1 - share",
         "adds_the_part": "Subtract it",
         "subtracts_all_of_it": "share times the second",
         "turns_the_two_around": "share times the second",

@@ -85,3 +85,10 @@ class BiasedCount(SyncBatchNorm):
         wrong = fresh * (cache.count - 1) / cache.count * len(x) / (len(x) - 1)
         layer.running_variance[:] = (1 - layer.momentum) * old + layer.momentum * wrong
         return y
+
+
+def in_single_precision(comm: Communicator, x: np.ndarray) -> list[str]:
+    """Return the dtypes of output and input gradient of a float32 layer."""
+    layer = SyncBatchNorm(comm, BatchNorm(3, dtype=np.float32))
+    y = layer.forward(x)
+    return [str(y.dtype), str(layer.backward(y)[0].dtype)]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from mlsys_lib.collectives.cost import ring_all_reduce_cost
+from mlsys_lib.collectives import tree_all_reduce
+from mlsys_lib.collectives.cost import ring_all_reduce_cost, tree_all_reduce_cost
 from mlsys_lib.comm import RankError, simulate
 from mlsys_lib.optimizers import Adam, Network, train_replica
 from tests.conftest import Machine
@@ -75,3 +76,27 @@ def test_with_each_ranks_own_statistics_it_is_another_network() -> None:
 def test_bad_input_is_refused(changes: dict, message: str) -> None:
     with pytest.raises(RankError, match=message):
         simulate(train_replica, 4, X, Y, **(TASK | changes))
+
+
+def test_losses_are_each_ranks_own_and_seeds_count() -> None:
+    run = simulate(train_replica, 4, X, Y, (8, 6), norm="none", seed=1, **TASK)
+    rng = np.random.default_rng(1)
+    network = Network([5, 8, 6, 3], rng)
+    batch = rng.choice(64, 24, replace=False)
+    for rank, replica in enumerate(run.results):
+        mine = np.array_split(batch, 4)[rank]
+        assert replica.losses[0] == pytest.approx(network.loss(X[mine], Y[mine]))
+
+
+def test_any_all_reduce_carries_all_that_is_added() -> None:
+    expected = np.zeros(4, int)
+    for size in (sum(w.size for w in alone(norm=True).weights), 17, 16, 13, 12):
+        expected = expected + 4 * tree_all_reduce_cost(4, size, 8).sent_bytes
+    task = {**TASK, "norm": "of all ranks", "all_reduce": tree_all_reduce}
+    run = simulate(train_replica, 4, X, Y, (8, 6), **task)
+    assert run.ledger.sent_bytes == tuple(expected)
+
+
+def test_rows_and_classes_must_be_as_many() -> None:
+    with pytest.raises(RankError, match="one class for each of 64 rows of X, got 63"):
+        simulate(train_replica, 2, X, Y[:63], **TASK)

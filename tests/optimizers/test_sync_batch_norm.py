@@ -166,3 +166,12 @@ def test_a_constant_feature_has_no_negative_variance() -> None:
         own = PerRank([[(part, part)] for part in np.array_split(x, 3)])
         results = simulate(bodies.normalize, 3, SyncBatchNorm, ring_all_reduce, own).results
         assert all(np.isfinite(array).all() for (row,) in results for array in row)
+
+
+def test_single_precision_is_added_up_in_double() -> None:
+    """The sums travel as float64, and what comes out is the layer's own dtype."""
+    x = np.random.default_rng(0).normal(5, 1, (8, 3)).astype(np.float32)
+    run = simulate(bodies.in_single_precision, 2, PerRank(np.split(x, 2)))
+    assert all(dtypes == ["float32", "float32"] for dtypes in run.results)
+    words = ring_all_reduce_cost(2, 7, 8).sent_bytes + ring_all_reduce_cost(2, 6, 8).sent_bytes
+    assert run.ledger.sent_bytes == tuple(words)
