@@ -15,7 +15,7 @@ from mlsys_lib.distributed_optimization.descent import accelerated, gradient_des
 from mlsys_lib.distributed_optimization.hogwild import hogwild
 from mlsys_lib.distributed_optimization.lasso import Lasso, solve_lasso
 from mlsys_lib.distributed_optimization.local_sgd import local_sgd
-from mlsys_lib.distributed_optimization.losses import Hinge, Logistic, Squared
+from mlsys_lib.distributed_optimization.losses import Hinge, Logistic, Loss, Squared
 from mlsys_lib.distributed_optimization.minibatch_sdca import minibatch_sdca, safe_batch_scale
 from mlsys_lib.distributed_optimization.objective import Objective
 from mlsys_lib.distributed_optimization.one_shot import bias_corrected_average, one_shot_average
@@ -24,7 +24,7 @@ from mlsys_lib.distributed_optimization.outcome import Rounds
 from mlsys_lib.distributed_optimization.prox_cocoa import Columns, prox_cocoa
 from mlsys_lib.distributed_optimization.rates import accelerated_cell, all_cells, fitted_slope
 from mlsys_lib.distributed_optimization.rows import SparseRows
-from mlsys_lib.distributed_optimization.shards import deal
+from mlsys_lib.distributed_optimization.shards import Shard, deal, join
 from mlsys_lib.distributed_optimization.stochastic import sgd
 from mlsys_lib.distributed_optimization.variance_reduction import saga, svrg
 
@@ -34,9 +34,11 @@ __all__ = [
     "Hinge",
     "Lasso",
     "Logistic",
+    "Loss",
     "Objective",
     "Optimum",
     "Rounds",
+    "Shard",
     "SparseRows",
     "Squared",
     "accelerated",
@@ -50,6 +52,7 @@ __all__ = [
     "fitted_slope",
     "gradient_descent",
     "hogwild",
+    "join",
     "local_sgd",
     "minibatch_sdca",
     "one_shot_average",
