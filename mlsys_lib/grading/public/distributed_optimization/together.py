@@ -23,7 +23,7 @@ def _block(X: list[list[float]], y: list[float], dual: list[float]) -> Block:
 
 # -- bias_corrected --------------------------------------------------------------------------------
 def removes_a_bias(bias_corrected: Answer) -> None:
-    """Two ranks with 10 examples each, whose answers are off by 1 over the examples used."""
+    """Two ranks, whose answers are off by 1 over the examples used."""
     expect_corrected(
         bias_corrected,
         [np.array([2.1, -0.9])] * 2,

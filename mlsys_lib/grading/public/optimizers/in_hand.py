@@ -57,7 +57,7 @@ def compares_with_the_best(early_stop: Answer, student: str) -> None:
 
 
 def asks_for_more_than_min_delta(early_stop: Answer, student: str) -> None:
-    """Losses that are lower by less than min_delta, by just that, and by more."""
+    """Losses lower by less than min_delta, by just that, and by more."""
     for losses in (
         [4.0, 3.75, 3.5, 3.25],
         [4.0, 3.25, 3.0, 2.75],

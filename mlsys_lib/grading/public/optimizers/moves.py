@@ -50,7 +50,7 @@ def rates_of_gradients_as_small_as_the_guard(adagrad_rates: Answer) -> None:
 
 
 def rates_of_a_rare_coordinate(adagrad_rates: Answer) -> None:
-    """Two weights: one has a gradient in each step, the other in the last one only."""
+    """One weight has a gradient in each step, the other in the last only."""
     expect_rates(
         adagrad_rates,
         np.array([[3.0, 0.0], [4.0, 0.0], [-12.0, 2.0]]),
@@ -62,7 +62,7 @@ def rates_of_a_rare_coordinate(adagrad_rates: Answer) -> None:
 
 
 def rates_of_gradients_that_fade(adagrad_rates: Answer) -> None:
-    """Twenty gradients, each half of the one before, and a weight whose gradients stay."""
+    """Gradients that halve in each step, and a weight whose gradients stay."""
     steps = np.arange(20)
     expect_rates(
         adagrad_rates,

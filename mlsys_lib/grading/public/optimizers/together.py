@@ -62,6 +62,6 @@ def normalizes_numbers_around_a_million(sync_batch_norm: Answer) -> None:
 
 
 def few_short_messages(sync_batch_norm: Answer) -> None:
-    """Six ranks with 20 rows of three features each: messages and their length."""
+    """Six ranks, 20 rows of three features each: messages, their length."""
     rng = np.random.default_rng(5)
     expect_sync_batch_norm(sync_batch_norm, [rng.normal(size=(20, 3)) for _ in range(6)], 1e-5)
