@@ -95,8 +95,8 @@ def distributed_minibatch_sgd(
     batch_size : int
         b, over all ranks, at most n. Which of a batch are a rank's own is chance: maybe none.
     sampling : str
-        How batches are drawn; see `sampling.batches`. Those of
-        an epoch share no example, and the last may be smaller.
+        How batches are drawn; see `sampling.batches`. Those of an epoch share no example, and
+        the last may be smaller.
     seed : int
         Of the batches; the same on every rank, so that nobody has to send which examples.
 
