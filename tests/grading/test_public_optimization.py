@@ -1,10 +1,7 @@
 """The exercises to Distributed optimization: what answers are held to, what catches mistakes."""
 
-import json
 import math
 import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +19,6 @@ from mlsys_lib.distributed_optimization import (
     solve,
 )
 from mlsys_lib.distributed_optimization.sdca import plain_sdca
-from mlsys_lib.grading.context import Context, grading
 from mlsys_lib.grading.public.distributed_optimization import TESTS
 from mlsys_lib.grading.public.distributed_optimization.averages import averaged, own_answers
 from mlsys_lib.grading.public.distributed_optimization.hinge import (
@@ -49,9 +45,8 @@ from mlsys_lib.grading.public.distributed_optimization.rounds import (
 )
 from mlsys_lib.grading.public.distributed_optimization.steps import stepped
 from mlsys_lib.grading.variants import variant
-from tests.grading.answer import Answer
+from tests.grading.assignment import Assignment
 
-FOLDER = Path(__file__).resolve().parents[2] / "exercises" / "distributed_optimization"
 SECRETS = (b"one", b"two", b"three")
 
 # What each planted mistake is caught by among the public tests: words of what the learner reads.
@@ -164,41 +159,15 @@ CAUGHT = {
 MISTAKES = [(exercise, name) for exercise, named in CAUGHT.items() for name in named]
 
 
-@cache
-def cells(folder: str = "") -> tuple[dict[str, Any], ...]:
-    path = FOLDER / folder / "distributed_optimization.ipynb"
-    return tuple(json.loads(path.read_text(encoding="utf-8"))["cells"])
-
-
-def cell(exercise: str, role: str, folder: str = "") -> str:
-    """Return the source of an exercise's cell of that role."""
-    for found in cells(folder):
-        about = found["metadata"].get("mlsys", {})
-        if (about.get("exercise"), about.get("role")) == (exercise, role):
-            return "".join(found["source"])
-    raise LookupError(f"no cell of {exercise} has the role {role}")
-
-
 def given_solver() -> str:
     """Return the cell in which the notebook defines the local solver."""
-    return next("".join(c["source"]) for c in cells() if c["id"] == "local-solver")
+    plain = Assignment("distributed_optimization", TESTS, "")
+    return next("".join(c["source"]) for c in plain.cells[""] if c["id"] == "local-solver")
 
 
-def graded(exercise: str, source: str, role: str, secret: bytes = b"x") -> str:
-    """Run one test cell on an answer; return what went wrong."""
-    imports = "import math\nfrom mlsys_lib.collectives import ring_all_reduce\n"
-    answer = Answer(f"{imports}{given_solver()}\n{source}", exercise)
-    namespace = {exercise: answer, "STUDENT": "ada"}
-    with grading(Context("distributed_optimization", "ada", secret)):
-        try:
-            if role == "public":
-                for test in TESTS[exercise]:
-                    test(*[answer, "ada"][: test.__code__.co_argcount])
-            else:
-                exec(cell(exercise, role), namespace)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-    return ""
+IMPORTS = f"import math\nfrom mlsys_lib.collectives import ring_all_reduce\n{given_solver()}"
+ASSIGNMENT = Assignment("distributed_optimization", TESTS, IMPORTS)
+cell, graded = ASSIGNMENT.cell, ASSIGNMENT.graded
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -217,7 +186,7 @@ def test_the_stub_fails_both_kinds_of_tests(exercise):
 
 @pytest.mark.parametrize(("exercise", "name"), MISTAKES)
 def test_a_planted_mistake_is_told_its_idea_and_fails_for_every_secret(exercise, name):
-    source = (FOLDER / "wrong" / exercise / f"{name}.py").read_text(encoding="utf-8")
+    source = ASSIGNMENT.mistake(exercise, name)
     said = graded(exercise, source, "public")
     assert re.search(CAUGHT[exercise][name], said, re.DOTALL), said
     for secret in SECRETS:
@@ -225,10 +194,7 @@ def test_a_planted_mistake_is_told_its_idea_and_fails_for_every_secret(exercise,
 
 
 def test_every_planted_mistake_is_accounted_for():
-    planted = {
-        folder.name: {path.stem for path in folder.glob("*.py")}
-        for folder in (FOLDER / "wrong").iterdir()
-    }
+    planted = ASSIGNMENT.planted()
     assert planted == {exercise: set(named) for exercise, named in CAUGHT.items()}
     assert min(map(len, planted.values())) >= 5
 

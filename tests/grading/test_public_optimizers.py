@@ -1,10 +1,6 @@
 """The exercises to Optimizers: what they hold answers to, and what catches each mistake."""
 
-import json
 import re
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +11,6 @@ from mlsys_lib.collectives import (
     tree_all_reduce,
 )
 from mlsys_lib.comm import PerRank, simulate
-from mlsys_lib.grading.context import Context, grading
 from mlsys_lib.grading.expect import Mismatch
 from mlsys_lib.grading.public.optimizers import TESTS
 from mlsys_lib.grading.public.optimizers.clipping import clipped
@@ -42,9 +37,8 @@ from mlsys_lib.optimizers import (
     Nesterov,
     SyncBatchNorm,
 )
-from tests.grading.answer import Answer
+from tests.grading.assignment import Assignment
 
-FOLDER = Path(__file__).resolve().parents[2] / "exercises" / "optimizers"
 SECRETS = (b"one", b"two", b"three")
 
 # What each planted mistake is caught by among the public tests: words of what the learner reads.
@@ -151,36 +145,9 @@ CAUGHT = {
     },
 }
 MISTAKES = [(exercise, name) for exercise, named in CAUGHT.items() for name in named]
-
-
-@cache
-def cell(exercise: str, role: str, folder: str = "") -> str:
-    """Return the source of an exercise's cell of that role."""
-    path = FOLDER / folder / "optimizers.ipynb"
-    for found in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        about = found["metadata"].get("mlsys", {})
-        if (about.get("exercise"), about.get("role")) == (exercise, role):
-            return "".join(found["source"])
-    raise LookupError(f"no cell of {exercise} has the role {role}")
-
-
-def graded(exercise: str, source: str, role: str, secret: bytes = b"x") -> str:
-    """Run the test cell on an answer; return what went wrong, with all public tests."""
-    source = f"from mlsys_lib.collectives import ring_all_reduce\n{source}"
-    namespace: dict[str, Any] = {exercise: Answer(source, exercise), "STUDENT": "ada"}
-    said = []
-    with grading(Context("optimizers", "ada", secret)):
-        if role == "hidden":
-            try:
-                exec(cell(exercise, role), namespace)
-            except Exception as error:
-                said.append(f"{type(error).__name__}: {error}")
-        for test in TESTS[exercise] if role == "public" else ():
-            try:
-                test(*[namespace[exercise], "ada"][: test.__code__.co_argcount])
-            except Exception as error:
-                said.append(f"{type(error).__name__}: {error}")
-    return "\n".join(said)
+IMPORTS = "from mlsys_lib.collectives import ring_all_reduce"
+ASSIGNMENT = Assignment("optimizers", TESTS, IMPORTS)
+cell, graded = ASSIGNMENT.cell, ASSIGNMENT.graded
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -200,7 +167,7 @@ def test_the_stub_fails_both_kinds_of_tests(exercise):
 @pytest.mark.filterwarnings("default::RuntimeWarning")  # a mistake's own
 @pytest.mark.parametrize(("exercise", "name"), MISTAKES)
 def test_a_planted_mistake_is_told_its_idea_and_fails_for_every_secret(exercise, name):
-    source = (FOLDER / "wrong" / exercise / f"{name}.py").read_text(encoding="utf-8")
+    source = ASSIGNMENT.mistake(exercise, name)
     said = graded(exercise, source, "public")
     assert re.search(CAUGHT[exercise][name], said, re.DOTALL), said
     for secret in SECRETS:
@@ -208,10 +175,7 @@ def test_a_planted_mistake_is_told_its_idea_and_fails_for_every_secret(exercise,
 
 
 def test_every_planted_mistake_is_accounted_for():
-    planted = {
-        folder.name: {path.stem for path in folder.glob("*.py")}
-        for folder in (FOLDER / "wrong").iterdir()
-    }
+    planted = ASSIGNMENT.planted()
     assert planted == {exercise: set(named) for exercise, named in CAUGHT.items()}
     assert min(map(len, planted.values())) >= 5
 

@@ -1,9 +1,6 @@
 """The exercises to Distributed trees: what they hold answers to, and what catches each mistake."""
 
-import json
 import re
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +13,6 @@ from mlsys_lib.distributed_trees.criterion import Variance
 from mlsys_lib.distributed_trees.histogram_tree import count
 from mlsys_lib.distributed_trees.splits import best_split
 from mlsys_lib.distributed_trees.voting import elect
-from mlsys_lib.grading.context import Context, grading
 from mlsys_lib.grading.public.distributed_trees import TESTS
 from mlsys_lib.grading.public.distributed_trees.cuts import cut_of, telling_histogram
 from mlsys_lib.grading.public.distributed_trees.depths import first_dearer, rows_that_tie
@@ -31,9 +27,8 @@ from mlsys_lib.grading.public.distributed_trees.travel import (
 )
 from mlsys_lib.grading.public.distributed_trees.votes import ballot, draw_gains, elected
 from mlsys_lib.grading.variants import variant
-from tests.grading.answer import Answer
+from tests.grading.assignment import Assignment
 
-FOLDER = Path(__file__).resolve().parents[2] / "exercises" / "distributed_trees"
 SECRETS = (b"one", b"two", b"three")
 
 # What each planted mistake is caught by among the public tests: words of what the learner reads.
@@ -110,33 +105,9 @@ CAUGHT = {
     },
 }
 MISTAKES = [(exercise, name) for exercise, named in CAUGHT.items() for name in named]
-
-
-@cache
-def cell(exercise: str, role: str, folder: str = "") -> str:
-    """Return the source of an exercise's cell of that role."""
-    path = FOLDER / folder / "distributed_trees.ipynb"
-    for found in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        about = found["metadata"].get("mlsys", {})
-        if (about.get("exercise"), about.get("role")) == (exercise, role):
-            return "".join(found["source"])
-    raise LookupError(f"no cell of {exercise} has the role {role}")
-
-
-def graded(exercise: str, source: str, role: str, secret: bytes = b"x") -> str:
-    """Run one test cell on an answer; return what went wrong."""
-    imports = "from mlsys_lib.collectives import ring_all_gather, ring_all_reduce, tree_broadcast\n"
-    namespace = {exercise: Answer(imports + source, exercise), "STUDENT": "ada"}
-    with grading(Context("distributed_trees", "ada", secret)):
-        try:
-            if role == "public":
-                for test in TESTS[exercise]:
-                    test(*[namespace[exercise], "ada"][: test.__code__.co_argcount])
-            else:
-                exec(cell(exercise, role), namespace)
-        except Exception as error:
-            return f"{type(error).__name__}: {error}"
-    return ""
+IMPORTS = "from mlsys_lib.collectives import ring_all_gather, ring_all_reduce, tree_broadcast"
+ASSIGNMENT = Assignment("distributed_trees", TESTS, IMPORTS)
+cell, graded = ASSIGNMENT.cell, ASSIGNMENT.graded
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -156,7 +127,7 @@ def test_the_stub_fails_both_kinds_of_tests(exercise):
 @pytest.mark.filterwarnings("default:invalid value encountered:RuntimeWarning")  # a mistake's own
 @pytest.mark.parametrize(("exercise", "name"), MISTAKES)
 def test_a_planted_mistake_is_told_its_idea_and_fails_for_every_secret(exercise, name):
-    source = (FOLDER / "wrong" / exercise / f"{name}.py").read_text(encoding="utf-8")
+    source = ASSIGNMENT.mistake(exercise, name)
     said = graded(exercise, source, "public")
     assert re.search(CAUGHT[exercise][name], said, re.DOTALL), said
     for secret in SECRETS:
@@ -164,10 +135,7 @@ def test_a_planted_mistake_is_told_its_idea_and_fails_for_every_secret(exercise,
 
 
 def test_every_planted_mistake_is_accounted_for():
-    planted = {
-        folder.name: {path.stem for path in folder.glob("*.py")}
-        for folder in (FOLDER / "wrong").iterdir()
-    }
+    planted = ASSIGNMENT.planted()
     assert planted == {exercise: set(named) for exercise, named in CAUGHT.items()}
     assert min(map(len, planted.values())) >= 4
 
