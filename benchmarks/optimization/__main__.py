@@ -7,12 +7,10 @@ A pass of liblinear is what five more passes cost after the first. It sets examp
 expects to stay at a bound, so that its later passes are shorter than ours.
 """
 
-import json
 import time
 import warnings
 from collections.abc import Callable
 from itertools import islice
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -21,6 +19,7 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from benchmarks.comm.__main__ import machine
+from benchmarks.report import report
 from mlsys_lib.collectives import tree_all_reduce
 from mlsys_lib.comm import simulate
 from mlsys_lib.datasets import mails, tf_idf_rows
@@ -39,7 +38,6 @@ from mlsys_lib.distributed_optimization import (
 from mlsys_lib.distributed_optimization.sampling import batches
 from mlsys_lib.distributed_optimization.sdca import BlockSolver
 
-RESULTS = Path(__file__).parents[1] / "results" / "optimization.json"
 PENALTY, WORKERS, REPEAT, PASSES, COPIES = 1e-3, 4, 7, 5, 8
 SGD_RANKS, SGD_ROUNDS, SGD_ROWS, SGD_COLUMNS, SGD_BATCH = 64, 100, 10_000, 100, 5_000
 GOALS = {
@@ -183,15 +181,7 @@ def main() -> None:
     facts = machine()
     with threadpool_limits(1):
         figures = {**measure_rounds(), **measure_passes(), **measure_simulation()}
-    for name, value in figures.items():
-        goal = f"   goal <= {GOALS[name]:g}" if name in GOALS else ""
-        print(f"{name:<44} {value:>10.4g}{goal}")
-    document = {
-        "machine": facts,
-        "goals": GOALS,
-        "figures": {name: float(f"{value:.4g}") for name, value in figures.items()},
-    }
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    report("optimization", facts, GOALS, figures)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,8 @@ faster; its `fused` kernel is written by hand in C++ and stands beside them. `ad
 is NumPy without blocks: one line of the formula after the other.
 """
 
-import json
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -17,9 +15,9 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.comm.__main__ import machine
+from benchmarks.report import report
 from mlsys_lib.optimizers import SGD, Adam, AdamW, BatchNorm, Muon, Network, train
 
-RESULTS = Path(__file__).parents[1] / "results" / "optimizers.json"
 SHAPES = [(1024, 2048), (2048, 1024), (5696,)]  # 4.2 million
 MATRICES = [(512, 512), (512, 2048)]
 BATCH = (4096, 256)
@@ -174,15 +172,7 @@ def main() -> None:
         figures = {
             **measure_steps(), **measure_muon(), **measure_batch_norm(), **measure_training(),
         }  # fmt: skip
-    for name, value in figures.items():
-        goal = f"   goal <= {GOALS[name]:g}" if name in GOALS else ""
-        print(f"{name:<32} {value:>10.4g}{goal}")
-    document = {
-        "machine": facts,
-        "goals": GOALS,
-        "figures": {name: float(f"{value:.4g}") for name, value in figures.items()},
-    }
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    report("optimizers", facts, GOALS, figures)
 
 
 if __name__ == "__main__":

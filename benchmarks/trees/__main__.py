@@ -5,11 +5,9 @@ first function with noise), the tree 6 levels and 256 bins. The wide table has 2
 """
 
 import importlib.util
-import json
 import time
 import tracemalloc
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -18,6 +16,7 @@ from sklearn.tree import DecisionTreeRegressor
 from threadpoolctl import threadpool_limits
 
 from benchmarks.comm.__main__ import machine
+from benchmarks.report import report
 from mlsys_lib.comm import simulate
 from mlsys_lib.distributed_trees import (
     Tree,
@@ -38,7 +37,6 @@ from mlsys_lib.distributed_trees.cost import (
 )
 from mlsys_lib.distributed_trees.dealing import deal_columns, deal_rows
 
-RESULTS = Path(__file__).parents[1] / "results" / "trees.json"
 ROWS, COLUMNS, DEPTH, BINS, REPEAT = 100_000, 20, 6, 256, 7
 WIDE_COLUMNS, WIDE_DEPTH, RANKS = 2_000, 5, 4
 GOALS = {
@@ -206,15 +204,7 @@ def main() -> None:
     facts = machine()
     with threadpool_limits(1):
         figures = {**measure_time(), **measure_error(), **measure_bytes(), **measure_wide()}
-    for name, value in figures.items():
-        goal = f"   goal <= {GOALS[name]:g}" if name in GOALS else ""
-        print(f"{name:<44} {value:>10.4g}{goal}")
-    document = {
-        "machine": facts,
-        "goals": GOALS,
-        "figures": {name: float(f"{value:.4g}") for name, value in figures.items()},
-    }
-    RESULTS.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    report("trees", facts, GOALS, figures)
 
 
 if __name__ == "__main__":
