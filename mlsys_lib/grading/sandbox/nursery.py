@@ -22,7 +22,26 @@ from mlsys_lib.grading.sandbox.watch import Watch, wait_for_memory
 
 _PACKET_BYTES = 2**16
 _START_S = 60.0  # torch from a cold disk
+_WAITS_S = (1.0, 5.0)  # before a second and a third try
 _ANSWER_S = 2.0  # of a nursery that is not stopped, on a busy machine
+
+
+def start_nursery(
+    library: Path, limits: Limits, preload: Sequence[str], user: str | None
+) -> "Nursery":
+    """Return a `Nursery`; a computer that is busy or short of memory is asked again.
+
+    Raises
+    ------
+    RuntimeError
+        It did not start, three times; none of a student's code was in it yet.
+    """
+    for wait_s in _WAITS_S:
+        try:
+            return Nursery(library, limits, preload, user)
+        except RuntimeError:
+            time.sleep(wait_s)
+    return Nursery(library, limits, preload, user)
 
 
 class Nursery:
@@ -35,12 +54,18 @@ class Nursery:
     preload : sequence of str
         Modules to import before any worker is forked.
     user : str or None
+
+    Attributes
+    ----------
+    start_s : float
+        How long it took to start, without waiting for memory.
     """
 
     def __init__(
         self, library: Path, limits: Limits, preload: Sequence[str], user: str | None
     ) -> None:
         wait_for_memory()
+        begun_s = time.monotonic()
         self._limits = limits
         self._numbers = itertools.count()
         self._ended: dict[int, int] = {}  # exit codes by worker
@@ -65,20 +90,27 @@ class Nursery:
             counts_kernel=user != UNSAFE,
         )
         self._watch.start()
-        if not self._is_ready(preload, b"" if user == UNSAFE else rank_filter()):
-            complaint = self._namespace.complaint()
+        problem = self._wait_until_ready(preload, b"" if user == UNSAFE else rank_filter())
+        if problem:
+            complaint = self._namespace.complaint() or problem
             self.close()
-            raise RuntimeError(f"the sandbox did not start: {complaint or 'no answer'}")
+            raise RuntimeError(f"the sandbox did not start: {complaint}")
         self._control.setblocking(False)
+        self.start_s = time.monotonic() - begun_s
 
-    def _is_ready(self, preload: Sequence[str], for_ranks: bytes) -> bool:
-        """Tell the nursery what to import and how to filter ranks, and wait until it has."""
+    def _wait_until_ready(self, preload: Sequence[str], for_ranks: bytes) -> str:
+        """Tell the nursery what to import and how to filter ranks; return what went wrong."""
         try:
             self._control.send(encode((tuple(preload), for_ranks.hex()))[0])
             ready, _, _ = select.select([self._control], [], [], _START_S)
-            return bool(ready) and self._control.recv(_PACKET_BYTES) == encode(("ready",))[0]
+            if not ready:
+                return f"no answer in {_START_S:g} s"
+            if self._control.recv(_PACKET_BYTES) == encode(("ready",))[0]:
+                return ""
         except ConnectionError:
-            return False
+            pass
+        fault = self._watch.fault
+        return fault.message if fault else "its first process ended before it answered"
 
     def fork(self, *, is_filtered: bool) -> Link:
         """Return a new worker; a filtered one can share nothing with others but messages."""

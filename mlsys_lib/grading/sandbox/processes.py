@@ -15,7 +15,7 @@ import numpy as np
 from mlsys_lib.grading.faults import StudentFault
 from mlsys_lib.grading.sandbox.limits import Limits
 from mlsys_lib.grading.sandbox.link import Deadline, Link, no_answer
-from mlsys_lib.grading.sandbox.nursery import Nursery
+from mlsys_lib.grading.sandbox.nursery import Nursery, start_nursery
 from mlsys_lib.grading.sandbox.output import Output
 
 FATAL = ("timeout", "memory", "died")
@@ -165,9 +165,9 @@ class Processes:
             with self.clock(self.limits.cell_s) as deadline:
                 if self._left_s <= 0:
                     deadline.check()
-                self._nurseries[home] = Nursery(
-                    self._library, self.limits, self._preload, self._user
-                )
+            nursery = start_nursery(self._library, self.limits, self._preload, self._user)
+            self._nurseries[home] = nursery
+            self._left_s = max(0.0, self._left_s - nursery.start_s)
         return self._nurseries[home]
 
     def _catch_up(self, link: Link) -> None:
