@@ -110,7 +110,7 @@ class NormalizationPlot:
         (self._step,) = axes.plot([], [], color=ORANGE, ls="", marker="D", ms=7, zorder=5)
         self._step.set(markeredgecolor=PAPER, markeredgewidth=1)
         (cross,) = axes.plot([0], [1], color=INK, ls="", marker="x", ms=10, mew=2.4, zorder=6)
-        self._remark = axes.text(-2.55, 1.93, "", fontweight="bold", va="center")
+        self._remark = axes.text(-2.55, 1.74, "", fontweight="bold", va="center")
         key = ((cross, "all images"), (self._step, ""), (self._dots, "in other steps"))
         names = []
         for y, (marks, name) in zip((2.3, 2.12, 1.94), key, strict=True):
