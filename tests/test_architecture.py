@@ -27,6 +27,9 @@ TOPICS_THAT_BUILD_ON_OTHERS = {
     ("distributed_trees", "collectives"),
     ("distributed_optimization", "collectives"),
     ("optimizers", "collectives"),
+    ("gradient_compression", "collectives"),
+    ("federated_learning", "distributed_optimization"),
+    ("federated_learning", "optimizers"),
 }
 ONLY_HERE = {
     "matplotlib": {"plots"},
