@@ -2,7 +2,7 @@
 
 Three failures of descent: top-1 of two workers that pull apart (`tug_of_war`); the sign of a skewed
 noise (`skewed_noise`: counterexample 1 of Karimireddy et al., "Error feedback fixes SignSGD and
-other gradient compression schemes", ICML 2019, arXiv:1901.09847, with other numbers); a quantizer
+other gradient compression schemes", ICML 2019, arXiv:1901.09847, without its interval); a quantizer
 that rounds to the nearest level (`rounded_descent`). Two departures of the sampler that ATOMO's
 authors released (github.com/hwang595/ATOMO, codings/svd.py) from their paper's algorithm:
 `released_probabilities` and `resampling_bias`.
