@@ -152,6 +152,10 @@ def mean_by_all_reduce(
 def gather_messages(comm: Communicator, message: np.ndarray) -> list[np.ndarray]:
     """Return all ranks' messages, in rank order: sizes first, then messages around the ring."""
     rank, world_size = comm.rank, comm.world_size
+    if message.ndim != 1 or message.dtype != np.uint8:
+        raise TypeError(
+            f"message must be one-dimensional and uint8, got {message.dtype} {message.shape}"
+        )
     sizes = ring_all_gather(comm, np.array(len(message), np.int64))
     messages = [np.empty(int(size), np.uint8) for size in sizes]
     messages[rank][:] = message

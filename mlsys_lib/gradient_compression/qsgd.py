@@ -125,12 +125,17 @@ class QSGD(Compressor):
         self, magnitudes: np.ndarray, norms: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         """Return l_i, unsigned: ⌊u_i⌋, and one more with probability u_i - ⌊u_i⌋."""
-        levels: np.ndarray = np.empty(len(magnitudes), np.min_scalar_type(self.num_levels))
-        spread = _spread(np.where(norms > 0, norms, 1), len(magnitudes), self.bucket_size)
-        for start in range(0, len(magnitudes), BLOCK):  # a block at a time stays in the cache
-            part = slice(start, start + BLOCK)
+        k, divisors = len(magnitudes), np.where(norms > 0, norms, 1)
+        levels: np.ndarray = np.empty(k, np.min_scalar_type(self.num_levels))
+        d = min(self.bucket_size or k, k)
+        step = BLOCK if d == k else d * max(1, BLOCK // d)
+        for start in range(0, k, step):  # a block at a time stays in the cache
+            part = slice(start, start + step)
             scaled = magnitudes[part] * self.num_levels
-            scaled /= spread[part] if len(norms) > 1 else spread[0]
+            whole = len(scaled) // d * d
+            own = divisors[start // d :]
+            scaled[:whole].reshape(-1, d)[...] /= own[: whole // d, None]
+            scaled[whole:] /= own[whole // d : whole // d + 1]  # of a bucket that is cut
             levels[part] = scaled
             scaled -= levels[part]
             levels[part] += rng.random(len(scaled)) < scaled
@@ -202,4 +207,4 @@ def nonzeros_bound(k: int, num_levels: int) -> float:
 
 def _spread(per_bucket: np.ndarray, k: int, bucket_size: int | None) -> np.ndarray:
     """Return an array with the bucket's number at each of its places."""
-    return np.repeat(per_bucket, bucket_size or k)[:k]
+    return np.repeat(per_bucket, min(bucket_size or k, k))[:k]

@@ -23,6 +23,8 @@ from mlsys_lib.gradient_compression.wire import (
     take_float32,
 )
 
+_SAMPLE = 2**14  # magnitudes that tell about where the largest begin
+
 
 class TopK(Compressor):
     """Keep the `num_kept` entries of largest magnitude.
@@ -81,7 +83,7 @@ def largest(x: np.ndarray, count: int) -> np.ndarray:
 
     Notes
     -----
-    O(k): one partial sort of the magnitudes.
+    O(k): one partial sort, of the few magnitudes that a sample says may be among the largest.
 
     Examples
     --------
@@ -89,12 +91,21 @@ def largest(x: np.ndarray, count: int) -> np.ndarray:
     array([1, 2])
     """
     magnitudes = np.abs(x)
-    least = np.partition(magnitudes, len(x) - count)[len(x) - count]
-    chosen = np.flatnonzero(magnitudes >= least)
-    if len(chosen) == count:
-        return chosen
+    candidates = np.flatnonzero(magnitudes >= _floor(magnitudes, count))
+    if len(candidates) < count:  # the sample misled
+        candidates = np.arange(len(x))
+    heard = magnitudes[candidates]
+    least = np.partition(heard, len(heard) - count)[len(heard) - count]
+    chosen = candidates[heard >= least]
     ties = np.flatnonzero(magnitudes[chosen] == least)
     return np.delete(chosen, ties[len(ties) - (len(chosen) - count) :])
+
+
+def _floor(magnitudes: np.ndarray, count: int) -> float:
+    """Return a guess of what the `count` largest exceed: so does half as much again of a sample."""
+    sample = magnitudes[:: max(1, len(magnitudes) // _SAMPLE)]
+    share = min(len(sample), int(1.5 * len(sample) * count / len(magnitudes)) + 16)
+    return float(np.partition(sample, len(sample) - share)[len(sample) - share])
 
 
 def seal_sparse(kind: Kind, x: np.ndarray, indices: np.ndarray) -> np.ndarray:

@@ -21,6 +21,8 @@ from mlsys_lib.gradient_compression.aggregate import Collective, aggregate
 from mlsys_lib.gradient_compression.compressor import Compressor
 from mlsys_lib.gradient_compression.memory import Memory
 
+_BATCHES = 1  # a last word for the seed of batches: not the stream of the compressor's chance
+
 GradientOf = Callable[[np.ndarray, int, int], np.ndarray]
 """gradient_of(weights, step, rank): the rank's gradient at weights of shape (k,), of that shape."""
 
@@ -196,7 +198,7 @@ class ClothesGradient:
 
     def __call__(self, weights: np.ndarray, step: int, rank: int) -> np.ndarray:
         """Return the mean gradient of the rank's batch, of shape (7850,)."""
-        rng = np.random.default_rng([self.seed, step, rank])
+        rng = np.random.default_rng([self.seed, step, rank, _BATCHES])
         rows = rng.choice(self.shares[rank], self.batch_size, replace=False)
         _, total = softmax_gradient(weights.reshape(-1, 10), self.X[rows], self.y[rows])
         return total.ravel() / len(rows)

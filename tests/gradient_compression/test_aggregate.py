@@ -124,6 +124,13 @@ def test_a_bad_message_names_its_rank() -> None:
             simulate(mean_by_gather, 3, PerRank([good, bad, good]), compressor)
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.float64, np.int8])
+def test_a_message_of_other_numbers_than_bytes_is_refused(dtype: type) -> None:
+    message = TopK(2).encode(np.arange(1.0, 6.0), np.random.default_rng(0))
+    with pytest.raises(RankError, match="message must be one-dimensional and uint8, got"):
+        simulate(gather_messages, 2, PerRank([message, message.astype(dtype)]))
+
+
 def test_a_gradient_that_is_not_finite_is_refused_before_anything_is_sent() -> None:
     bad = np.array([1.0, np.inf])
     for compressor in (TopK(1), RandomK(1, unbiased=True), Uncompressed()):

@@ -59,6 +59,12 @@ def test_steps_are_those_of_the_paper_on_the_mean_gradient(machine: Machine) -> 
     check_steps(machine, bodies.power_steps)
 
 
+def test_the_seed_is_of_the_first_factors() -> None:
+    first, same, other = (PowerSGD([(4, 5)], 1, seed=seed).factors[0] for seed in (0, 0, 1))
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+
+
 def test_two_all_reduces_of_thin_factors() -> None:
     run = simulate(bodies.power_steps, 2, gradients(2, steps=1), SHAPES, 2)
     outcome = run.results[0][0][0]

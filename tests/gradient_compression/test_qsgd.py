@@ -119,6 +119,13 @@ def test_it_agrees_with_the_definition(code: str, bucket_size: int | None, num_l
     np.testing.assert_allclose(decoded, expected, rtol=1e-12)
 
 
+def test_a_bucket_larger_than_the_gradient_is_one_bucket() -> None:
+    compressor, rng = QSGD(4, "fixed", 2**31), np.random.default_rng(0)
+    assert np.array_equal(
+        compressor.compress(SEVEN, rng), QSGD(4).compress(SEVEN, np.random.default_rng(0))
+    )
+
+
 def test_blocks_are_no_boundary() -> None:
     x = np.random.default_rng(3).standard_normal(BLOCK + 7)
     for bucket_size in (None, 1000):

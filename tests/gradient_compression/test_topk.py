@@ -34,6 +34,16 @@ def first_of_sorted(x: np.ndarray, count: int) -> list[int]:
     return sorted(sorted(range(len(x)), key=lambda i: -abs(x[i]))[:count])
 
 
+def test_a_sample_that_misleads_changes_nothing() -> None:
+    """Every other number is large or small: a sample of each second one sees one kind only."""
+    for start in (0, 1):
+        x = np.arange(1.0, 2**16 + 1)
+        x[start::2] += 2.0**20
+        expected = np.sort(np.argsort(-x)[:3000])
+        assert np.array_equal(largest(x, 3000), expected)
+    assert np.array_equal(largest(np.ones(2**16), 7), np.arange(7))
+
+
 def test_ties_go_to_the_lower_index() -> None:
     rng = np.random.default_rng(1)
     for _ in range(200):

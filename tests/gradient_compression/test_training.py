@@ -193,6 +193,35 @@ def test_gradients_of_clothes_are_those_of_their_shares() -> None:
     mixed = ClothesGradient(4, 32, "mixed", 0)
     assert len(np.unique(mixed.y[mixed.shares[0]])) == 10
     assert not np.array_equal(mixed(weights, 0, 0), mixed(weights, 1, 0))
+    assert not np.array_equal(
+        mixed(weights, 0, 0), ClothesGradient(4, 32, "mixed", 1)(weights, 0, 0)
+    )
+
+
+def test_ranks_draw_batches_apart() -> None:
+    gradient_of = ClothesGradient(2, 8, "mixed", 0)
+    gradient_of.shares = [gradient_of.shares[0]] * 2
+    weights = np.zeros(7850)
+    assert not np.array_equal(gradient_of(weights, 0, 0), gradient_of(weights, 0, 1))
+
+
+def test_batches_and_rounding_have_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that is drawn by the numbers that round its gradient is not independent of them."""
+    make, firsts = np.random.default_rng, []
+
+    def recorded(seed: Any) -> np.random.Generator:
+        firsts.append(make(seed).random())
+        return make(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", recorded)
+    simulate(train_on_fashion_mnist, 2, QSGD(1), NoMemory(), 0.05, 2)
+    assert len(set(firsts)) == len(firsts) == 8  # two ranks, two steps
+
+
+def test_the_clock_of_clothes_counts_computing() -> None:
+    task = (train_on_fashion_mnist, 2, TopK(5), NoMemory(), 0.05, 3)
+    times = [simulate(*task, compute_s=s).results[0].time_s[-1] for s in (0.0, 2.0)]
+    assert times[1] - times[0] == pytest.approx(6.0)
 
 
 def test_clothes_with_a_hundredth_of_the_numbers_are_learned_nearly_as_well() -> None:

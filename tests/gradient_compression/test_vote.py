@@ -60,6 +60,7 @@ def test_as_an_update_it_has_the_step_size_and_counts_its_bytes() -> None:
     assert run.results[2].mean.tolist() == [0.1, -0.1]
     assert run.results[2].sent.tolist() == [-0.1, -0.1]
     assert tuple(result.sent_bytes for result in run.results) == run.ledger.sent_bytes
+    assert run.results[2].message_bytes == vote_bytes(2)
 
 
 def test_bad_input_is_refused() -> None:

@@ -1,0 +1,1 @@
+"""Gradient compression beside GRACE's code for torch, and bytes beside their formulas."""
