@@ -25,11 +25,11 @@ from mlsys_lib.federated_learning.clients import Client, client_weights, pooled
 from mlsys_lib.federated_learning.convergence import Decrease, fedprox_decrease
 from mlsys_lib.federated_learning.cost import ledger_bytes, round_bytes, total_bytes
 from mlsys_lib.federated_learning.ditto import Personalized, ditto
+from mlsys_lib.federated_learning.encoding import FixedPoint
 from mlsys_lib.federated_learning.fed_opt import AdaptiveServer, ServerMomentum, fedavgm, fedopt
 from mlsys_lib.federated_learning.fedavg import fedavg
 from mlsys_lib.federated_learning.fedprox import fedprox
 from mlsys_lib.federated_learning.fedsgd import fedsgd
-from mlsys_lib.federated_learning.fixed_point import FixedPoint
 from mlsys_lib.federated_learning.fixed_points import (
     fixed_point,
     quadratic_client,
@@ -91,7 +91,7 @@ from mlsys_lib.federated_learning.systems import (
     Visit,
     lognormal_devices,
 )
-from mlsys_lib.federated_learning.workers import RankWorkers
+from mlsys_lib.federated_learning.workers import RankWorkers, over_ranks
 
 __all__ = [
     "AbortedRound",
@@ -173,6 +173,7 @@ __all__ = [
     "multi_task_objective",
     "noise_multiplier_for",
     "one_or_many",
+    "over_ranks",
     "personal_accuracy",
     "pooled",
     "power_law_partition",

@@ -81,12 +81,14 @@ def privacy_spent(
     >>> round(spent.epsilon, 3), spent.order
     (1.725, 9)
     """
-    integer("num_rounds", num_rounds, 0)
+    num_rounds = integer("num_rounds", num_rounds, 0)
     if not 0 < delta < 1:
         raise ValueError(f"delta must be in (0, 1), got {delta!r}")
     one_of("conversion", conversion, ("improved", "classical"))
     if not len(orders):
         raise ValueError("orders must hold at least one, got none")
+    for order in orders:
+        _checked(order, client_fraction, noise_multiplier)
     if num_rounds == 0 or client_fraction == 0:
         return Guarantee(0.0, delta, orders[0])
     spent = [
@@ -108,7 +110,7 @@ def renyi_divergence(order: int, client_fraction: float, noise_multiplier: float
     client_fraction : float
         C in [0, 1]. At 1 the sum has one term, and ρ(a) = a / (2 z²).
     noise_multiplier : float
-        z ≥ 0.
+        z ≥ 0. So small that a term is past the range of floats, it gives inf, like zero.
 
     Returns
     -------
@@ -116,18 +118,16 @@ def renyi_divergence(order: int, client_fraction: float, noise_multiplier: float
         The divergence of N(0, z²) and its mixture with N(1, z²), the larger of the two directions.
         Cost: a + 1 terms, added as logarithms, so that none overflows.
     """
-    integer("order", order, 2)
-    if not 0 <= client_fraction <= 1:
-        raise ValueError(f"client_fraction must be in [0, 1], got {client_fraction!r}")
-    non_negative("noise_multiplier", noise_multiplier)
+    order, noise = _checked(order, client_fraction, noise_multiplier)
     if client_fraction == 0:
         return 0.0
-    if noise_multiplier == 0:
+    variance = noise * noise  # zero or inf past the range of floats
+    if variance == 0 or math.isinf(order * (order - 1) / (2 * variance)):
         return math.inf
     if client_fraction == 1:
-        return order / (2 * noise_multiplier**2)
+        return order / (2 * variance)
     j = np.arange(order + 1)
-    terms = _log_binomials(order) + j * (j - 1) / (2 * noise_multiplier**2)
+    terms = _log_binomials(order) + j * (j - 1) / (2 * variance)
     terms += j * math.log(client_fraction) + (order - j) * math.log1p(-client_fraction)
     return max(0.0, float(np.logaddexp.reduce(terms)) / (order - 1))
 
@@ -167,6 +167,13 @@ def noise_multiplier_for(
         middle = (low + high) / 2
         low, high = (middle, high) if spent(middle) > epsilon else (low, middle)
     return high
+
+
+def _checked(order: int, client_fraction: float, noise_multiplier: float) -> tuple[int, float]:
+    """Return order and noise as Python's numbers, which turn into inf without a warning."""
+    if not 0 <= client_fraction <= 1:
+        raise ValueError(f"client_fraction must be in [0, 1], got {client_fraction!r}")
+    return integer("order", order, 2), non_negative("noise_multiplier", noise_multiplier)
 
 
 def _price_of_delta(order: int, delta: float, conversion: str) -> float:

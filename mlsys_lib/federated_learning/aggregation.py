@@ -67,6 +67,12 @@ class Aggregation(Protocol):
             rule that takes nobody.
         client_weights : ndarray of shape (m,)
             p_i of *all* clients.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+            Real numbers. Where answers are finite but so large that the result is not, it is
+            returned as it is; the round loop then stops.
         """
 
 

@@ -109,7 +109,8 @@ class PrivateMean:
             raise ValueError(f"updates must be of different clients, got {chosen}")
         total = np.zeros_like(weights)
         for update in updates:
-            total += clip(update.weights - weights, self.clip_norm)
+            half = update.weights / 2 - weights / 2  # finite, however far apart they are
+            total += 2 * clip(half, self.clip_norm / 2)
         std = self.noise_multiplier * self.clip_norm
         total += self._rng.normal(0.0, std, total.shape)
         return np.asarray(weights + total / (self.client_fraction * len(client_weights)))

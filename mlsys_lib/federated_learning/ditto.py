@@ -224,19 +224,21 @@ def personal_model(
     weights = np.array(center, dtype=float)
     gradient = near.gradient(weights, client.X, client.y)
     pairs: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=MEMORY)
-    for _ in range(positive_int("max_steps", max_steps)):
-        if np.linalg.norm(gradient) <= tolerance:
-            return weights
+    num_left = positive_int("max_steps", max_steps)
+    while not np.linalg.norm(gradient) <= tolerance:  # nan is not small either
+        if not num_left:
+            raise ValueError(
+                f"max_steps must suffice for a gradient of {tolerance:g}, got {max_steps}: "
+                f"it is still {np.linalg.norm(gradient):.3g}"
+            )
+        num_left -= 1
         moved = _descended(near, client, weights, gradient, _direction(gradient, pairs))
         after = near.gradient(moved, client.X, client.y)
         step, change = moved - weights, after - gradient
         if step @ change > 0:  # rounding can make it 0
             pairs.append((step, change))
         weights, gradient = moved, after
-    raise ValueError(
-        f"max_steps must suffice for a gradient of {tolerance:g}, got {max_steps}: "
-        f"it is still {np.linalg.norm(gradient):.3g}"
-    )
+    return weights
 
 
 def _direction(gradient: np.ndarray, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -80,7 +80,7 @@ class AdaptiveServer:
     decays : tuple of two floats
         (δ₁, δ₂) in [0, 1). FedAdagrad reads the first only, and with 0 is AdaGrad.
     eps : float
-        ε₀ > 0, the adaptivity: where |Δ| is far below it, steps shrink with Δ.
+        ε₀ > 0, the adaptivity: where Δ is far below it in size, steps shrink with Δ.
     initial_accumulator : float, optional
         v before the first round, ≥ 0; by default ε₀², the least that the paper allows.
     mean : Aggregation

@@ -16,7 +16,8 @@ class History:
     sampled : tuple of tuple of int
         Of each round the clients that were drawn, one that was drawn twice twice.
     lost : tuple of dict of int to str
-        Of each round the clients whose update did not count, and why.
+        Of each round the clients whose update did not count, and why. If the run diverged these are
+        in its last round all that answered, each with the largest weight that it sent.
     num_steps : tuple of dict of int to int
         Of each round the local steps of the clients that did count.
     down_bytes, up_bytes : ndarray of shape (T,), int64
@@ -26,6 +27,9 @@ class History:
         Simulated seconds; 0 without a model of the systems.
     traces : dict of str to ndarray of shape (T + 1,)
         What the caller asked for, of w_0 … w_T.
+    diverged_at : int or None
+        The round whose aggregate was not finite. It is the last one, and its weights are those
+        before it, which are finite.
     """
 
     weights: np.ndarray
@@ -36,6 +40,7 @@ class History:
     up_bytes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     round_s: np.ndarray = field(default_factory=lambda: np.zeros(0))
     traces: dict[str, np.ndarray] = field(default_factory=dict)
+    diverged_at: int | None = None
 
     @property
     def final(self) -> np.ndarray:

@@ -34,7 +34,7 @@ class Leak:
     y : ndarray of shape (n,), int64
         In rising order.
     residual : float
-        How far the gradient of these examples is from the given one, relative to it. Near zero they
+        How far the given gradient is from one of these examples, relative to it. Near zero they
         explain it; they are then the client's, unless others explain it as well.
     """
 
@@ -52,8 +52,17 @@ def recover_example(model: SoftmaxRegression, weights: np.ndarray, gradient: np.
     weights : ndarray of shape (k,)
         Where the gradient was taken: what the server sent out. Used for the penalty alone.
     gradient : ndarray of shape (k,)
-        Of one example; or any multiple of it, or a sum of such gradients at several weights if
-        there is no penalty. A `FedAvg` client with one example is as open as one of `FedSGD`.
+        Of one example; or, if there is no penalty, a multiple of it, or a sum of such gradients at
+        several weights. A `FedAvg` client with one example is as open as one of `FedSGD`. The sign
+        of a negative multiple, such as w_i - w, shows in more than two classes, unless the model
+        puts all its error on one. Else the multiple is taken for positive, which matters for y and
+        not for X.
+
+    Returns
+    -------
+    Leak
+        The residual compares with x times the bias gradients, whatever these are: it is near zero
+        for multiples and sums as well. With two classes it is so for a batch, too.
 
     Raises
     ------
@@ -73,8 +82,11 @@ def recover_example(model: SoftmaxRegression, weights: np.ndarray, gradient: np.
     largest = int(np.abs(bias).argmax())
     if bias[largest] == 0:
         raise ValueError("gradient must have a bias part that is not zero")
-    X, y = columns[:-1, largest][None] / bias[largest], np.array([bias.argmin()])
-    return Leak(X, y, _residual(model, weights, X, y, gradient))
+    columns = columns / bias[largest]
+    row = columns[:, largest]  # [x 1]
+    difference = columns - np.outer(row, columns[-1])
+    residual = float(np.linalg.norm(difference) / np.linalg.norm(columns))
+    return Leak(row[None, :-1].copy(), np.array([_label(bias)]), residual)
 
 
 def recover_batch(
@@ -104,10 +116,17 @@ def recover_batch(
     Leak
         At weights zero, where P is known, exact at once. Else see `residual`; the labels, the n
         classes with the least bias gradients, are right while the model is not sure of much.
+
+    Raises
+    ------
+    ValueError
+        If the gradient is zero: every batch that the model is sure of has that one.
     """
     integer("num_examples", num_examples, 1, model.num_classes - 1)
     positive_int("max_iterations", max_iterations)
     columns = _columns(model, weights, gradient)
+    if np.linalg.norm(gradient) == 0:
+        raise ValueError("gradient must not be zero")
     y = np.sort(np.argsort(columns[-1], kind="stable")[:num_examples])
     probabilities = np.full((num_examples, model.num_classes), 1 / model.num_classes)
     X = np.zeros((num_examples, model.num_features))
@@ -146,6 +165,12 @@ def _columns(model: SoftmaxRegression, weights: np.ndarray, gradient: np.ndarray
     columns = gradient.reshape(model.num_features + 1, model.num_classes).copy()
     columns[:-1] -= model.penalty * weights.reshape(columns.shape)[:-1]
     return columns
+
+
+def _label(bias: np.ndarray) -> int:
+    """Return the class whose bias gradient has its own sign: it is as large as the rest's sum."""
+    negative_multiple = bias.max() > -bias.min() * (1 + 1e-3)  # no tie, with w_i - w rounded
+    return int(bias.argmax() if negative_multiple else bias.argmin())
 
 
 def _probabilities(model: SoftmaxRegression, weights: np.ndarray, X: np.ndarray) -> np.ndarray:

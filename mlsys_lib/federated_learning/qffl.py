@@ -105,6 +105,8 @@ class FairStep:
         """Return the next weights; a client that was drawn twice counts twice.
 
         An update whose loss is not finite is left out; if that is all of them, the weights stay.
+        They also stay if ‖Δ̄_i‖² overflows, as h_i is then infinite; if Δ̄_i itself does, the
+        result is not finite, and `federate` stops.
 
         Raises
         ------

@@ -2,7 +2,9 @@
 
 It is the frame of every algorithm here, as in McMahan et al., AISTATS 2017, arXiv:1602.05629: who
 is sampled, what a client does, and how answers are put together are three pieces that swap. The
-paper leaves out clients that fail; here a failure costs an update and never the round.
+paper leaves out clients that fail; here a failure costs an update and never the round. An answer
+that is finite counts, however large it is: if the aggregate overflows, the run stops with the last
+finite weights, and the history says so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +20,7 @@ from mlsys_lib.federated_learning.local import ClientState, LocalSolver
 from mlsys_lib.federated_learning.model import Model
 from mlsys_lib.federated_learning.sampling import Sampling
 from mlsys_lib.federated_learning.systems import Systems, Visit
-from mlsys_lib.federated_learning.workers import LocalClients, RankWorkers
+from mlsys_lib.federated_learning.workers import LocalClients, RankWorkers, checked_vector
 
 __all__ = [
     "Aggregation",
@@ -45,6 +47,7 @@ class _Round:
     down_bytes: int
     up_bytes: int
     seconds: float
+    diverged: bool
 
 
 def federate(
@@ -102,8 +105,10 @@ def federate(
     Returns
     -------
     History
-        A client that raises, or sends weights of another shape or not finite, is in `lost`. If
-        nobody answers, the weights stay, unless the aggregation says that it `takes_nobody`.
+        A client that raises, or sends weights that are not finite real numbers of the right shape,
+        is in `lost`. If nobody answers, the weights stay, unless the aggregation says that it
+        `takes_nobody`. If the aggregate is not finite, since one answer is huge or all grow, the
+        run ends with that round: its weights stay too, and `diverged_at` is set.
 
     Raises
     ------
@@ -141,6 +146,8 @@ def federate(
     rounds: list[_Round] = []
     for t in range(num_rounds):
         rounds.append(server.round(t, rounds[-1].weights if rounds else start))
+        if rounds[-1].diverged:
+            break
     if workers is not None:
         workers.stop()
     return _history(start, rounds, traces or {})
@@ -169,14 +176,20 @@ class _Server:
         lost = {i: visit.lost for i, visit in visits.items() if visit.lost}
         lost |= {i: reason for i, got in answers.items() if (reason := _fault(got))}
         sound = {i: got for i, got in answers.items() if isinstance(got, Update) and i not in lost}
+        new = self._aggregate(t, weights, [sound[i] for i in sampled if i in sound])
+        diverged = not np.isfinite(new).all()
+        if diverged:  # then no update counts
+            lost |= {i: _size(update) for i, update in sound.items()}
+            new, sound = weights, {}
         return _Round(
-            self._aggregate(t, weights, [sound[i] for i in sampled if i in sound]),
+            new,
             tuple(sampled),
             lost,
             {i: update.num_steps for i, update in sound.items()},
             down_bytes=size * sum(visit.hears for visit in visits.values()),
             up_bytes=size * sum(isinstance(got, Update) for got in answers.values()),
             seconds=seconds,
+            diverged=diverged,
         )
 
     @property
@@ -193,10 +206,7 @@ class _Server:
     def _control(self, weights: np.ndarray) -> np.ndarray | None:
         if self.server_control is None:
             return None
-        control = np.array(self.server_control(), dtype=np.float64)
-        if control.shape != weights.shape:
-            raise ValueError(f"server_control must have shape {weights.shape}, got {control.shape}")
-        return control
+        return checked_vector("server_control", self.server_control(), weights.shape)
 
     def _plan(self, t: int, clients: list[int], size: int) -> tuple[dict[int, Visit], float]:
         if self.systems is None:
@@ -216,13 +226,9 @@ class _Server:
     def _aggregate(self, t: int, weights: np.ndarray, updates: list[Update]) -> np.ndarray:
         if not updates and not self._takes_nobody:
             return weights
-        new = np.array(self.aggregation(weights, updates, self.shares), dtype=np.float64)
-        if new.shape != weights.shape or not np.isfinite(new).all():
-            raise ValueError(
-                f"aggregation must return finite weights of shape {weights.shape}, "
-                f"got shape {new.shape} in round {t}"
-            )
-        return new
+        with np.errstate(over="ignore", invalid="ignore"):  # `round` sees infinite numbers
+            new = self.aggregation(weights, updates, self.shares)
+        return checked_vector(f"aggregation's weights in round {t}", new, weights.shape)
 
 
 def _fault(answer: Update | str) -> str:
@@ -236,10 +242,14 @@ def _fault(answer: Update | str) -> str:
     return ""
 
 
+def _size(update: Update) -> str:
+    """Return in words how large an answer is whose aggregate overflowed."""
+    largest = np.abs(update.weights).max(initial=0.0)
+    return f"the aggregate is not finite; largest weight in this answer: {largest:.3g}"
+
+
 def _checked_start(model: Model, start: np.ndarray) -> np.ndarray:
-    start = np.array(start, dtype=np.float64)
-    if start.shape != (model.num_weights,):
-        raise ValueError(f"start must have shape ({model.num_weights},), got {start.shape}")
+    start = checked_vector("start", start, (model.num_weights,))
     if not np.isfinite(start).all():
         raise ValueError("start must be finite, it is not")
     return start
@@ -268,4 +278,5 @@ def _history(start: np.ndarray, rounds: Sequence[_Round], traces: Traces) -> His
         up_bytes=np.array([r.up_bytes for r in rounds], np.int64),
         round_s=np.array([r.seconds for r in rounds], np.float64),
         traces=traced,
+        diverged_at=len(rounds) - 1 if rounds[-1].diverged else None,
     )

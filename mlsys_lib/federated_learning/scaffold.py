@@ -67,8 +67,8 @@ def scaffold(
 
     Notes
     -----
-    A round moves 4 |S_t| k numbers, twice as many as FedAvg. A client that was not sampled before
-    starts with c_i = 0.
+    A round moves 4 k numbers for each sampled client, twice as many as FedAvg. A client that was
+    not sampled before starts with c_i = 0.
 
     Examples
     --------
@@ -162,8 +162,17 @@ class ControlledMean:
     def __call__(
         self, weights: np.ndarray, updates: Sequence[Update], client_weights: np.ndarray
     ) -> np.ndarray:
-        """Return w + η_g times the mean of the moves, and renew c."""
-        shares = client_weights[[update.client for update in updates]]
+        """Return w + η_g times the mean of the moves, and renew c.
+
+        Raises
+        ------
+        ValueError
+            If a client is in the round twice, as its c_i changed once; or if a control is missing.
+        """
+        chosen = [update.client for update in updates]
+        if len(set(chosen)) < len(chosen):
+            raise ValueError(f"updates must be of different clients, got {chosen}")
+        shares = client_weights[chosen]
         controls = [update.control for update in updates]
         if any(control is None for control in controls):
             raise ValueError("each update must have a control, one has none")

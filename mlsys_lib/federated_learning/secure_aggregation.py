@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlsys_lib.core.validate import integer
-from mlsys_lib.federated_learning.fixed_point import FixedPoint
+from mlsys_lib.federated_learning.encoding import FixedPoint
 from mlsys_lib.federated_learning.key_agreement import FFDHE2048, Group
 from mlsys_lib.federated_learning.secure_client import (
     NUMBER_BYTES,

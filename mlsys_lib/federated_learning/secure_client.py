@@ -59,10 +59,11 @@ def least_threshold(num_clients: int) -> int:
 
 
 def check_enough(what: str, found: Collection[int], threshold: int) -> None:
-    """Raise `AbortedRound` if fewer clients than the threshold are left."""
-    if len(found) < threshold:
+    """Raise `AbortedRound` if fewer clients than the threshold are left; each counts once."""
+    clients = sorted(set(found))
+    if len(clients) < threshold:
         raise AbortedRound(
-            f"{what} must be of at least {threshold} clients, got {len(found)}: {sorted(found)}"
+            f"{what} must be of at least {threshold} clients, got {len(clients)}: {clients}"
         )
 
 
@@ -122,9 +123,11 @@ class SecureClient:
             If they are fewer than the threshold.
         ValueError
             If the threshold is not more than half of them: two halves could be asked for one secret
-            each.
+            each. Or if this client is not among them.
         """
         check_enough("keys", keys, self._threshold)
+        if self.client not in keys:
+            raise ValueError(f"keys must hold those of client {self.client}, got {sorted(keys)}")
         integer("threshold", self._threshold, least_threshold(len(keys)))
         self._keys = dict(keys)
         points = [client + 1 for client in keys]
@@ -152,6 +155,9 @@ class SecureClient:
             If a message was changed, or is for or from somebody else.
         """
         check_enough("shares", {self.client, *sealed}, self._threshold)
+        strangers = sorted(set(sealed) - set(self._keys))
+        if strangers:
+            raise ValueError(f"sealed must be from clients that advertised, got {strangers}")
         self._shares |= {other: self._unsealed(other, text) for other, text in sealed.items()}
         seeds = [(self_mask_seed(self._self_mask), 1)]
         for other in sealed:

@@ -48,8 +48,11 @@ class SecureMeanByExamples:
     def __call__(
         self, weights: np.ndarray, updates: Sequence[Update], client_weights: np.ndarray
     ) -> np.ndarray:
-        """Return the mean; with a single update the old weights, as a sum of one hides nothing."""
-        if len(updates) < 2:
+        """Return the mean; with a single client the old weights, as a sum of one hides nothing.
+
+        A client that was drawn more than once is still one.
+        """
+        if len({update.client for update in updates}) < 2:
             return weights.copy()
         changes = [u.num_examples * np.append(u.weights - weights, 1.0) for u in updates]
         opened = secure_sum(

@@ -3,6 +3,11 @@
 Bonawitz et al., CCS 2017, doi:10.1145/3133956.3133982, figure 4; `secure_aggregation` has the whole
 protocol. What the server ever holds in the clear is public keys, masked vectors, and one secret of
 each client: the seed of its self mask if its vector arrived, else the key of its pair masks.
+
+A message that lacks a part is refused before anything is opened. A changed share is noticed where
+it opens the key of a lost client, whose public key is known. A changed share of a self mask is not:
+the sum is then wrong, and looks like chance. The paper promises no more: against clients that lie,
+vectors stay hidden, and the sum may be wrong.
 """
 
 from collections.abc import Mapping
@@ -55,8 +60,22 @@ class SecureServer:
     def collect_shares(
         self, sent: Mapping[int, Mapping[int, bytes]]
     ) -> dict[int, dict[int, bytes]]:
-        """Round 1: return what each client is sent, by sender; the server cannot read it."""
+        """Round 1: return what each client is sent, by sender; the server cannot read it.
+
+        Raises
+        ------
+        ValueError
+            If a sender sent no keys, or has nothing for one of those who did.
+        """
         check_enough("shares", sent, self._threshold)
+        for sender, parcels in sent.items():
+            if sender not in self._keys:
+                raise ValueError(f"shares must be of clients that sent keys, got {sender}")
+            missing = sorted(set(self._keys) - {sender} - set(parcels))
+            if missing:
+                raise ValueError(
+                    f"shares of client {sender} must be for all, got none for {missing}"
+                )
         self._sharers = sorted(sent)
         return {
             receiver: {sender: sent[sender][receiver] for sender in sent if sender != receiver}
@@ -90,12 +109,32 @@ class SecureServer:
         ndarray of shape (k,)
             Modulo 2^bits. Cost: a mask of k numbers for each survivor, and one for each pair of a
             survivor and a client that shared its keys and was lost.
+
+        Raises
+        ------
+        ValueError
+            If shares are not from survivors, or lack a client; or if those of a lost client's mask
+            key do not give it.
         """
         check_enough("opened shares", opened, self._threshold)
+        self._check_opened(opened)
         total = np.zeros(self._num_elements, self._dtype)
         for vector in self._vectors.values():
             total += vector
         return add_masks(total, [*self._self_masks(opened), *self._masks_without_partner(opened)])
+
+    def _check_opened(self, opened: Mapping[int, OpenedShares]) -> None:
+        survivors = set(self._vectors)
+        lost = set(self._sharers) - survivors
+        for client, shares in opened.items():
+            if client not in survivors:
+                raise ValueError(f"opened must be from survivors, got shares from {client}")
+            missing = (survivors - set(shares.self_masks)) | (lost - set(shares.mask_keys))
+            if missing:
+                raise ValueError(
+                    f"opened by client {client} must be a share of each client, "
+                    f"got none of {sorted(missing)}"
+                )
 
     def _self_masks(self, opened: Mapping[int, OpenedShares]) -> list[tuple[bytes, int]]:
         return [

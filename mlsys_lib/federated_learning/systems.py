@@ -55,7 +55,7 @@ class Systems(Protocol):
         ----------
         round : int
         clients : sequence of int
-            The sampled ones, each once.
+            The sampled ones, each once; none in a round of nobody.
         num_examples : sequence of int
             Of each of them.
         message_bytes : int
@@ -180,10 +180,10 @@ class Devices:
         rng: np.random.Generator,
     ) -> tuple[list[Visit], float]:
         """Return the visits, and the seconds until the last one that is waited for."""
-        if max(clients) >= len(self.latency_s):
+        last = max(clients, default=-1)
+        if last >= len(self.latency_s):
             raise ValueError(
-                f"devices must be those of all clients, got {len(self.latency_s)} "
-                f"and client {max(clients)}"
+                f"devices must be those of all clients, got {len(self.latency_s)} and client {last}"
             )
         chances = rng.uniform(size=(len(clients), 2))
         visits, ends = [], [0.0]

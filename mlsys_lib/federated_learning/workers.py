@@ -4,12 +4,14 @@ A round gives the same weights to the last bit either way: each client in each r
 generator of its own, numbers travel as float64, and answers are taken in the order of the sample.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
 from mlsys_lib.comm import Communicator, wait_all
 from mlsys_lib.comm.communicator import Request
+from mlsys_lib.core.validate import integer
 from mlsys_lib.federated_learning.aggregation import Update
 from mlsys_lib.federated_learning.clients import Client
 from mlsys_lib.federated_learning.local import ClientState, LocalSolver
@@ -20,8 +22,11 @@ HEADER_BYTES = 24
 REASON_BYTES = 256
 """What a rank sends instead of weights if its client failed."""
 
+_MOST_STEPS = 2**53  # float64, in which they travel, holds all integers up to here
 _STOP = -1.0  # instead of a client's number: no more rounds
 _LOCAL = 1  # keeps the clients' random numbers apart from the server's
+
+Result = TypeVar("Result")
 
 
 class LocalClients:
@@ -47,8 +52,9 @@ class LocalClients:
     ) -> Update | str:
         """Return client i's update, or in words why there is none.
 
-        An exception of the local solver is such a reason; it does not get out. Overflow in a local
-        run that diverges is no warning: the server sees the infinite numbers.
+        An exception of the local solver is such a reason, and so is an answer that is none; neither
+        gets out. Overflow in a local run that diverges is no warning: the server sees the infinite
+        numbers.
         """
         client, state = self.clients[i], self._states.setdefault(i, ClientState())
         state.round, state.sent_control = round, None
@@ -60,25 +66,13 @@ class LocalClients:
                 found, num_steps = self._local_solver(
                     self._model, client, weights.copy(), rng, work, state
                 )
-            vectors = self._checked(found, state.sent_control, weights, control)
+                vectors = [checked_vector("weights", found, weights.shape)]
+                if control is not None:
+                    vectors.append(checked_vector("control", state.sent_control, weights.shape))
+            num_steps = integer("num_steps", num_steps, 0, _MOST_STEPS)
         except Exception as error:
             return _shortened(f"{type(error).__name__}: {error}")
-        return Update(i, vectors[0], client.num_examples, int(num_steps), loss, *vectors[1:])
-
-    @staticmethod
-    def _checked(
-        found: np.ndarray,
-        sent_control: np.ndarray | None,
-        weights: np.ndarray,
-        control: np.ndarray | None,
-    ) -> list[np.ndarray]:
-        """Return the vectors of the answer, as float64 and of the shape of `weights`."""
-        answer = {"weights": found} | ({} if control is None else {"control": sent_control})
-        checked = [np.array(got, dtype=np.float64) for got in answer.values()]
-        for name, got in zip(answer, checked, strict=True):
-            if got.shape != weights.shape:
-                raise ValueError(f"{name} must have shape {weights.shape}, got {got.shape}")
-        return checked
+        return Update(i, vectors[0], client.num_examples, num_steps, loss, *vectors[1:])
 
 
 class RankWorkers:
@@ -178,6 +172,42 @@ class RankWorkers:
         return Update(i, answer[:k], num_examples, int(header[1]), float(header[2]), control)
 
 
+def over_ranks(
+    comm: Communicator, method: Callable[..., Result], *args: Any, **settings: Any
+) -> Result:
+    """Run a method with its clients spread over the ranks of a run, rank 0 being the server.
+
+    Parameters
+    ----------
+    method : callable
+        `fedavg` or another one that takes `workers`.
+    *args, **settings
+        Its own. Other ranks than 0 get a history without rounds.
+
+    Examples
+    --------
+    >>> from mlsys_lib.comm import simulate
+    >>> from mlsys_lib.federated_learning import LeastSquares, fedsgd
+    >>> clients = [Client(np.ones((1, 1)), np.array([y])) for y in (0.0, 1.0)]
+    >>> settings = {"num_rounds": 1, "learning_rate": 0.5}
+    >>> run = simulate(over_ranks, 3, fedsgd, LeastSquares(1), clients, np.zeros(1), **settings)
+    >>> run.results[0].final
+    array([0.25])
+    """
+    return method(*args, workers=RankWorkers(comm), **settings)
+
+
+def checked_vector(name: str, values: object, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a copy as float64; ValueError for another shape, or if it holds no real numbers."""
+    found = np.array(values)
+    if found.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {found.shape}")
+    if found.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must be real numbers, got {found.dtype}")
+    return found.astype(np.float64, copy=False)
+
+
 def _shortened(reason: str) -> str:
-    """Return as many characters as fit into the message."""
-    return reason.encode()[:REASON_BYTES].decode(errors="ignore")
+    """Return as many characters as fit into the message and come back from it as they were."""
+    encoded = reason.encode(errors="replace")[:REASON_BYTES]  # half a surrogate pair has no bytes
+    return encoded.decode(errors="ignore").rstrip("\0")

@@ -13,7 +13,7 @@ go around the ring. All ranks decode and add in rank order, and get the same bit
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -27,7 +27,8 @@ from mlsys_lib.gradient_compression.wire import FLOAT_BYTES, MessageError, pack_
 SIZE_BYTES = 8
 
 
-class Aggregated(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Aggregated:
     """What one step of communication gives a rank.
 
     Attributes

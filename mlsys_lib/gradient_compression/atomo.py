@@ -45,7 +45,7 @@ def atomo_probabilities(magnitudes: np.ndarray, budget: float) -> np.ndarray:
     Parameters
     ----------
     magnitudes : ndarray of shape (k,), k >= 1
-        |λ_i|; signs do not count.
+        λ_i, or their sizes: signs do not count.
     budget : float
         How many atoms are sent on average, in (0, k]. The s of the paper.
 

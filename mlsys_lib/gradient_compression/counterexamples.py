@@ -136,7 +136,7 @@ def rounded_descent(
 
 
 def released_probabilities(magnitudes: np.ndarray, budget: float) -> np.ndarray:
-    """Return min(1, s |λ_i| / Σ|λ|): what is cut off at 1 is not given to the other atoms.
+    """Return min(1, budget · λ_i / Σ λ) of sizes λ: what is cut off at 1 goes to no other atom.
 
     Unbiased, but fewer atoms are sent than the budget allows, and the variance is larger.
 

@@ -33,7 +33,14 @@ def exercises_of(chapter: str) -> list[Exercise]:
 
 
 def test_there_are_boxes_to_look_at():
-    topics = ("collectives", "distributed_optimization", "distributed_trees", "optimizers")
+    topics = (
+        "collectives",
+        "distributed_optimization",
+        "distributed_trees",
+        "federated_learning",
+        "gradient_compression",
+        "optimizers",
+    )
     assert sorted(CHAPTERS) == [f"chapters/{topic}" for topic in topics]
     assert min(len(exercises_of(chapter)) for chapter in CHAPTERS) >= 6
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from mlsys_lib.comm import Communicator
 from mlsys_lib.federated_learning.aggregation import MeanByExamples
 from mlsys_lib.federated_learning.clients import Client
 from mlsys_lib.federated_learning.fedprox import fedprox
@@ -77,11 +76,6 @@ class Doubles:
         return weights + rng.normal(size=weights.shape), 1
 
 
-def over_ranks(comm: Communicator, function: Any, *args: Any, **kwargs: Any) -> History:
-    """Run a function of this file with the clients spread over the ranks."""
-    return function(*args, workers=RankWorkers(comm), **kwargs)
-
-
 def with_control(
     model: Model, clients: Sequence[Client], workers: RankWorkers | None = None
 ) -> History:
@@ -133,6 +127,16 @@ def failing_run(
     return federate(
         model, clients, np.zeros(model.num_weights), num_rounds=2, sampling=Everyone(),
         local_solver=solver, aggregation=MeanByExamples(), workers=workers,
+    )  # fmt: skip
+
+
+def diverging_run(
+    model: Model, clients: Sequence[Client], workers: RankWorkers | None = None
+) -> History:
+    """Run rounds in which each takes the weights further away, until they overflow."""
+    return federate(
+        model, clients, np.ones(model.num_weights), num_rounds=400, sampling=Everyone(),
+        local_solver=LocalSgd(1, None, 51.0), aggregation=MeanByExamples(), workers=workers,
     )  # fmt: skip
 
 

@@ -188,11 +188,33 @@ def test_edges() -> None:
     assert renyi_divergence(1024, 0.5, 0.01) == pytest.approx(1024 / (2 * 0.01**2), rel=1e-3)
 
 
+@pytest.mark.parametrize("fraction", [1e-300, 0.5, 1.0])
+@pytest.mark.parametrize("noise", [5e-324, 1e-200, 1e-162, 1e-160, 1e-154, 1e-100, 1e-3])
+def test_almost_no_noise_is_never_private(noise: float, fraction: float) -> None:
+    """Squared, such a noise is zero or a float without its digits; 0/0 promised ε near zero."""
+    for number in (noise, np.float64(noise)):
+        for order in (2, 1024, np.int64(1024)):
+            divergence = renyi_divergence(order, fraction, number)
+            last_term = int(order) / 2 / noise / noise + 2 * math.log(fraction)  # at least
+            assert divergence >= (1 - 1e-9) * last_term > 1e5
+        assert spent(noise=number, fraction=fraction) > 1e3
+
+
+@pytest.mark.parametrize("fraction", [0.5, 1.0])
+def test_noise_without_bound_leaves_no_divergence(fraction: float) -> None:
+    for noise in (1e160, np.float64(1e200), 1.7e308):
+        assert renyi_divergence(8, fraction, noise) == pytest.approx(0, abs=1e-14)
+        assert spent(noise=noise, fraction=fraction) == pytest.approx(
+            spent(noise=1e9, fraction=fraction), rel=1e-6
+        )
+
+
+@pytest.mark.parametrize("delta", [1e-3, 1e-5, 1e-8])
 @pytest.mark.parametrize("epsilon", [0.5, 2.0, 8.0])
-def test_the_noise_for_an_epsilon_spends_it_and_not_more(epsilon: float) -> None:
-    noise = noise_multiplier_for(epsilon, 100, client_fraction=0.05, delta=1e-5)
+def test_the_noise_for_an_epsilon_spends_it_and_not_more(epsilon: float, delta: float) -> None:
+    noise = noise_multiplier_for(epsilon, 100, client_fraction=0.05, delta=delta)
     reached = [
-        privacy_spent(100, client_fraction=0.05, noise_multiplier=z, delta=1e-5).epsilon
+        privacy_spent(100, client_fraction=0.05, noise_multiplier=z, delta=delta).epsilon
         for z in (noise, noise * (1 - 1e-5))
     ]
     assert reached[0] <= epsilon < reached[1]
@@ -215,15 +237,19 @@ def test_an_epsilon_below_what_the_orders_show_is_refused() -> None:
         ({"delta": 1.0}, r"delta must be in \(0, 1\), got 1.0"),
     ],
 )
-def test_bad_input_is_refused(changes: dict[str, float], message: str) -> None:
+@pytest.mark.parametrize("nothing", [{}, {"num_rounds": 0}, {"fraction": 0.0}])
+def test_bad_input_is_refused_where_nothing_is_spent_too(
+    changes: dict[str, float], message: str, nothing: dict[str, float]
+) -> None:
     with pytest.raises(ValueError, match=message):
-        spent(**changes)
+        spent(**(nothing | changes))
 
 
 def test_bad_orders_and_conversions_are_refused() -> None:
     common = {"client_fraction": 0.1, "noise_multiplier": 1.0, "delta": 1e-5}
-    with pytest.raises(ValueError, match="order must be an integer >= 2, got 1"):
-        privacy_spent(1, orders=[1], **common)
+    for num_rounds in (0, 1):
+        with pytest.raises(ValueError, match="order must be an integer >= 2, got 1"):
+            privacy_spent(num_rounds, orders=[2, 1], **common)
     with pytest.raises(ValueError, match="orders must hold at least one, got none"):
         privacy_spent(1, orders=[], **common)
     with pytest.raises(ValueError, match="conversion must be one of 'improved', 'classical'"):

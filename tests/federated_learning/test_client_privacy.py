@@ -47,6 +47,15 @@ def test_zero_empty_tiny_and_huge_changes() -> None:
     assert np.array_equal(clip(np.full(4, 1e-200), 1.0), np.full(4, 1e-200))
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_change_whose_difference_is_past_the_floats_is_clipped(sign: float) -> None:
+    """A client that answers 1.7e308 to weights of -1e308 moves the sum by S, as any other."""
+    weights = np.array([-1e308 * sign])
+    update = Update(0, np.array([1.7e308 * sign]), 1, 1, 0.0)
+    found = quiet(1e305)(weights, [update], np.ones(1))
+    assert found == pytest.approx(weights + sign * 1e305, rel=1e-14)
+
+
 def test_without_noise_and_clipping_it_is_the_plain_mean_of_all() -> None:
     vectors = np.random.default_rng(1).normal(size=(6, 4))
     found = quiet(1e9)(np.ones(4), updates_of(vectors), np.full(6, 1 / 6))

@@ -5,10 +5,9 @@ from mlsys_lib.comm import simulate
 from mlsys_lib.federated_learning.cost import ledger_bytes, round_bytes, total_bytes
 from mlsys_lib.federated_learning.fedavg import fedavg
 from mlsys_lib.federated_learning.model import LeastSquares
-from mlsys_lib.federated_learning.workers import HEADER_BYTES
+from mlsys_lib.federated_learning.workers import HEADER_BYTES, over_ranks
 from tests.federated_learning.quadratics import (
     failing_run,
-    over_ranks,
     prox_run,
     unequal_clients,
     with_control,

@@ -227,6 +227,19 @@ def test_the_tolerance_is_reached_where_losses_differ_by_rounding_only(seed: int
     assert np.linalg.norm(model.gradient(found, client.X, client.y)) <= 1e-8
 
 
+def test_a_minimum_that_the_last_step_reaches_is_found() -> None:
+    """From 4 the first step of w²/2 is all the way."""
+    client = Client(np.ones((1, 1)), np.zeros(1))
+    found = personal_model(LeastSquares(1), client, np.array([4.0]), 0.0, max_steps=1)
+    assert found.tolist() == [0.0]
+
+
+def test_a_gradient_that_is_nan_is_not_small() -> None:
+    client = Client(np.ones((1, 1)), np.zeros(1))
+    with pytest.raises(ValueError, match="it is still nan"):
+        personal_model(LeastSquares(1), client, np.array([np.nan]), 0.0, max_steps=2)
+
+
 def test_steps_that_overshoot_are_halved() -> None:
     """From zero the first step is the gradient, 1e4 times too long here."""
     client = Client(np.full((2, 1), 100.0), np.array([100.0, 300.0]))

@@ -17,7 +17,10 @@ from mlsys_lib.federated_learning.fed_opt import (
     fedopt,
 )
 from mlsys_lib.federated_learning.fedavg import fedavg
+from mlsys_lib.federated_learning.local import LocalSgd
 from mlsys_lib.federated_learning.model import LeastSquares
+from mlsys_lib.federated_learning.rounds import History, federate
+from mlsys_lib.federated_learning.sampling import Everyone
 from mlsys_lib.optimizers import Adagrad, Adam, HeavyBall
 
 rules = pytest.mark.parametrize("rule", RULES)
@@ -140,6 +143,31 @@ def test_momentum_on_the_server_is_the_librarys_heavy_ball() -> None:
 
 
 # --- law --------------------------------------------------------------------------------------
+
+
+def with_server(server: ServerMomentum | AdaptiveServer) -> History:
+    return federate(
+        LeastSquares(1), pair(), np.zeros(1), num_rounds=5, sampling=Everyone(),
+        local_solver=LocalSgd(1, None, 0.1), aggregation=server,
+    )  # fmt: skip
+
+
+def test_fedavgm_is_the_round_loop_with_its_server() -> None:
+    run = fedavgm(
+        LeastSquares(1), pair(), np.zeros(1), num_rounds=5, server_learning_rate=0.3,
+        momentum=0.7, **SETTINGS,  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert np.array_equal(run.weights, with_server(ServerMomentum(0.3, 0.7)).weights)
+
+
+@rules
+def test_fedopt_is_the_round_loop_with_its_server(rule: ServerRule) -> None:
+    run = fedopt(
+        LeastSquares(1), pair(), np.zeros(1), rule, num_rounds=5, server_learning_rate=0.3,
+        decays=(0.8, 0.6), eps=0.05, **SETTINGS,  # type: ignore[arg-type]
+    )  # fmt: skip
+    server = AdaptiveServer(rule, learning_rate=0.3, decays=(0.8, 0.6), eps=0.05)
+    assert np.array_equal(run.weights, with_server(server).weights)
 
 
 def test_momentum_of_zero_is_fedavg() -> None:

@@ -1,3 +1,4 @@
+import itertools
 from functools import cache
 
 import numpy as np
@@ -59,6 +60,49 @@ def test_the_class_is_the_one_with_a_negative_bias_gradient(label: int) -> None:
     assert np.abs(gradient[-2:]).argmax() == 0
 
 
+@pytest.mark.parametrize("steps", [0, 100])
+@pytest.mark.parametrize("multiple", [2.0, -1.0, -0.05, 1e-200])
+def test_a_multiple_of_the_gradient_shows_the_image_its_class_and_that_it_worked(
+    clothes: tuple[np.ndarray, np.ndarray], multiple: float, steps: int
+) -> None:
+    """A server that forgets to change the sign of w_i - w sees as much."""
+    weights = trained(steps)
+    for row in range(0, 3000, 97):
+        X, y = clothes[0][row : row + 1], clothes[1][row : row + 1]
+        leak = recover_example(MODEL, weights, multiple * MODEL.gradient(weights, X, y))
+        assert errors(leak.X, X).max() < 1e-9 and leak.y.tolist() == y.tolist()
+        assert leak.residual < 1e-9
+
+
+@pytest.mark.parametrize("score", [-3.0, -0.3, 0.1, 0.7, 2.0])
+@pytest.mark.parametrize("label", [0, 1])
+def test_of_two_classes_a_multiple_is_taken_for_positive(label: int, score: float) -> None:
+    """Both bias gradients are as large, up to rounding, which must not decide."""
+    model, x, weights = SoftmaxRegression(1, 2), np.array([[2.0]]), np.array([0, 0, 0, score])
+    gradient = model.gradient(weights, x, np.array([label]))
+    for multiple, expected in ((3.0, label), (-1.0, 1 - label)):
+        leak = recover_example(model, weights, multiple * gradient)
+        assert leak.y.tolist() == [expected] and errors(leak.X, x) < 1e-12
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_rounding_in_the_clients_weights_does_not_change_the_class(label: int) -> None:
+    """Weights near one that moved by 1e-10 hold four digits of the change."""
+    model, x, rng = SoftmaxRegression(1, 2), np.array([[0.5]]), np.random.default_rng(0)
+    for start, rate in itertools.product(rng.uniform(0.1, 4, (10, 4)), (1.0, 1e-5, 1e-10)):
+        returned = start - rate * model.gradient(start, x, np.array([label]))
+        leak = recover_example(model, start, mean_gradient(start, returned, rate, 1))
+        assert leak.y.tolist() == [label] and errors(leak.X, x) < 1e-3
+
+
+def test_the_residual_tells_that_it_was_more_than_one_example(
+    clothes: tuple[np.ndarray, np.ndarray],
+) -> None:
+    weights, rows = trained(10), of_classes(clothes[1], [0, 3, 5, 8])
+    gradient = MODEL.gradient(weights, clothes[0][rows], clothes[1][rows])
+    assert recover_example(MODEL, weights, gradient).residual > 0.1
+
+
 def test_with_a_penalty_the_server_subtracts_what_it_knows(
     clothes: tuple[np.ndarray, np.ndarray],
 ) -> None:
@@ -114,8 +158,10 @@ def test_with_a_single_example_more_local_steps_hide_nothing(
     for _ in range(50):
         local -= 0.05 * MODEL.gradient(local, X, y)
     start = np.zeros(MODEL.num_weights)
-    leak = recover_example(MODEL, start, mean_gradient(start, local, 0.05, 50))
-    assert errors(leak.X, X) < 1e-9 and leak.y.tolist() == y.tolist()
+    for sent in (mean_gradient(start, local, 0.05, 50), local - start):
+        leak = recover_example(MODEL, start, sent)
+        assert errors(leak.X, X) < 1e-9 and leak.y.tolist() == y.tolist()
+        assert leak.residual < 1e-9
 
 
 def test_the_mean_over_many_shows_the_mean_of_each_class_and_no_image(
@@ -152,6 +198,8 @@ def test_nothing_is_left_where_the_model_is_certain() -> None:
     assert not gradient.any()
     with pytest.raises(ValueError, match="gradient must have a bias part that is not zero"):
         recover_example(model, weights, gradient)
+    with pytest.raises(ValueError, match="gradient must not be zero"):
+        recover_batch(model, weights, gradient, 1)
 
 
 @pytest.mark.parametrize("recover", [recover_example, lambda *a: recover_batch(*a, 2)])

@@ -208,6 +208,17 @@ def test_stragglers_and_dropped_clients_slow_it_down_and_change_nothing_else() -
     assert set(whole.bytes_up[0]) == {5 * 3 * 8}
 
 
+def test_rounds_are_counted_over_all_updates() -> None:
+    seen = []
+
+    def work(at: int, rng: np.random.Generator) -> np.ndarray:
+        seen.append(at)
+        return np.ones(5)
+
+    mocha(tasks(), Squared(), 0.3, 0.1, num_updates=3, num_rounds=4, tolerance=0.0, work=work)
+    assert seen == list(range(12))
+
+
 def test_a_client_that_never_answers_keeps_its_dual_numbers_at_zero() -> None:
     clients = tasks()
     run = mocha(

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
+from mlsys_lib.comm import simulate
 from mlsys_lib.federated_learning import qffl
 from mlsys_lib.federated_learning.aggregation import Update
 from mlsys_lib.federated_learning.clients import Client, client_weights
+from mlsys_lib.federated_learning.cost import ledger_bytes
 from mlsys_lib.federated_learning.ditto import ditto
 from mlsys_lib.federated_learning.fed_opt import fedavgm, fedopt
 from mlsys_lib.federated_learning.fedavg import fedavg
@@ -21,7 +23,8 @@ from mlsys_lib.federated_learning.qffl import FairStep, qfedavg, qfedsgd, qffl_l
 from mlsys_lib.federated_learning.rounds import History
 from mlsys_lib.federated_learning.sampling import Everyone, ProportionalWithReplacement
 from mlsys_lib.federated_learning.scaffold import scaffold
-from mlsys_lib.federated_learning.systems import Stragglers
+from mlsys_lib.federated_learning.systems import Stragglers, lognormal_devices
+from mlsys_lib.federated_learning.workers import over_ranks
 
 NOISE = np.sqrt([0.2, 0.2]) * [1, -1]
 
@@ -336,25 +339,44 @@ def test_ten_are_drawn_by_their_examples_unless_said() -> None:
     assert abs(drawn.mean() - client_weights(pair())[1]) < 0.05
 
 
-@pytest.mark.parametrize(
-    "run",
-    [
-        partial(qfedsgd, fairness=1.0),
-        partial(qfedavg, fairness=1.0, local_epochs=2, batch_size=2),
-        partial(fedavgm, client_fraction=0.5, local_epochs=2, batch_size=2),
-        partial(
-            fedopt, rule="yogi", server_learning_rate=0.1, client_fraction=0.5,
-            local_epochs=2, batch_size=2,
-        ),
-        partial(scaffold, client_fraction=0.5, local_epochs=2, batch_size=2),
-        lambda *args, **kwargs: ditto(
-            *args, proximal_weight=1.0, client_fraction=0.5, local_epochs=2, batch_size=2, **kwargs
-        ).history,
-    ],
-    ids=["qfedsgd", "qfedavg", "fedavgm", "fedopt", "scaffold", "ditto"],
-)  # fmt: skip
-def test_seed_traces_and_systems_reach_the_round_loop(run: Callable[..., History]) -> None:
-    call = partial(run, LeastSquares(1), pair() * 4, np.zeros(1), num_rounds=4, learning_rate=0.1)
+TWICE = {"local_epochs": 2, "batch_size": 2}
+RUNS: dict[str, Callable[..., History]] = {
+    "qfedsgd": partial(qfedsgd, fairness=1.0),
+    "qfedavg": partial(qfedavg, fairness=1.0, **TWICE),
+    "fedavgm": partial(fedavgm, client_fraction=0.5, **TWICE),
+    "fedopt": partial(fedopt, rule="yogi", server_learning_rate=0.1, client_fraction=0.5, **TWICE),
+    "scaffold": partial(scaffold, client_fraction=0.5, **TWICE),
+    "ditto": lambda *args, **kwargs: (
+        ditto(*args, proximal_weight=1.0, client_fraction=0.5, **TWICE, **kwargs).history
+    ),
+}
+
+
+def four_rounds(name: str, **changed: object) -> History:
+    arguments = {"num_rounds": 4, "learning_rate": 0.1, **changed}
+    return RUNS[name](LeastSquares(1), pair() * 4, np.zeros(1), **arguments)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_rounds_take_the_time_of_the_local_epochs(name: str) -> None:
+    """Messages that take no time, and machines with one example a second."""
+    fast = {"down_bytes_per_s": 1e30, "up_bytes_per_s": 1e30, "latency_s": 0.0}
+    run = four_rounds(name, systems=lognormal_devices(8, spread=0.0, examples_per_s=1.0, **fast))
+    sizes, epochs = [18, 2] * 4, 1 if name == "qfedsgd" else 2
+    expected = [epochs * max(sizes[i] for i in sampled) for sampled in run.sampled]
+    np.testing.assert_allclose(run.round_s, expected)
+
+
+@pytest.mark.parametrize("name", [name for name in RUNS if name != "ditto"])
+def test_clients_on_ranks_give_the_same_bits(name: str) -> None:
+    here, there = four_rounds(name), simulate(over_ranks, 3, four_rounds, name)
+    assert np.array_equal(there.results[0].weights, here.weights)
+    assert there.ledger.total_bytes == ledger_bytes(here, 3) > 0
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_seed_traces_and_systems_reach_the_round_loop(name: str) -> None:
+    call = partial(four_rounds, name)
     first, same, other = (call(seed=seed) for seed in (0, 0, 1))
     assert first.sampled == same.sampled != other.sampled
     assert (first.weights == same.weights).all()
@@ -404,6 +426,15 @@ def test_a_loss_that_is_not_finite_costs_its_update_and_no_more() -> None:
     step = FairStep(2.0, 1.0)
     assert (step(weights, [*got, lost], np.ones(4)) == step(weights, got, np.ones(4))).all()
     assert (step(weights, [lost], np.ones(4)) == weights).all()
+
+
+def test_a_huge_answer_stops_the_step_and_one_that_overflows_shows() -> None:
+    weights, got = updates(3)
+    long, too_long = (Update(3, np.full(3, size), 1, 1, 1.0) for size in (1e200, 1.7e308))
+    step = FairStep(1.0, 2.0)
+    assert (step(weights, [*got, long], np.ones(4)) == weights).all()
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert not np.isfinite(step(weights, [*got, too_long], np.ones(4))).any()
 
 
 # --- error ------------------------------------------------------------------------------------

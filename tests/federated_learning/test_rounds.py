@@ -1,19 +1,22 @@
 import numpy as np
 import pytest
 
-from mlsys_lib.federated_learning.aggregation import MeanByExamples, PlainMean
+from mlsys_lib.federated_learning.aggregation import Aggregation, MeanByExamples, PlainMean
 from mlsys_lib.federated_learning.clients import Client
+from mlsys_lib.federated_learning.fed_opt import AdaptiveServer, ServerMomentum
 from mlsys_lib.federated_learning.local import LocalSgd
 from mlsys_lib.federated_learning.model import LeastSquares, SoftmaxRegression
+from mlsys_lib.federated_learning.qffl import FairStep
 from mlsys_lib.federated_learning.rounds import History, federate
 from mlsys_lib.federated_learning.sampling import (
     Everyone,
     ProportionalWithReplacement,
     UniformWithoutReplacement,
 )
-from mlsys_lib.federated_learning.systems import Visit
+from mlsys_lib.federated_learning.systems import Stragglers, Visit
 from tests.federated_learning.quadratics import (
     FailsFor,
+    diverging_run,
     failing_run,
     unequal_clients,
     with_control,
@@ -60,6 +63,7 @@ def test_the_history_is_what_happened() -> None:
     assert np.array_equal(history.final, history.weights[3])
     assert history.down_bytes.tolist() == history.up_bytes.tolist() == [48, 24, 72]
     assert history.round_s.tolist() == [0, 0, 0]
+    assert history.diverged_at is None
 
 
 def test_a_client_drawn_twice_works_once_and_counts_twice() -> None:
@@ -116,6 +120,11 @@ def test_sampling_systems_and_clients_draw_apart() -> None:
     assert len(set(kept)) == len(kept) == 6
 
 
+def test_another_seed_has_other_stragglers() -> None:
+    lost = [run(systems=Stragglers(0.4, "drop"), seed=seed).lost for seed in (3, 3, 4)]
+    assert lost[0] == lost[1] != lost[2]
+
+
 def test_traces_are_of_all_weights() -> None:
     history = run(traces={"first": lambda w: w[0], "norm": lambda w: float(w @ w)})
     assert np.array_equal(history.traces["first"], history.weights[:, 0])
@@ -151,6 +160,82 @@ def test_a_run_that_diverges_loses_its_clients_and_stays_finite() -> None:
     assert history.lost[-1]
 
 
+class HugeFromRound2:
+    """A local solver: from round 2, clients 0 and 2, of 4 and 9 examples, send huge weights."""
+
+    def __call__(self, model, client, weights, rng, work, state):
+        if state.round >= 2 and client.num_examples in (4, 9):
+            return np.full(3, 1.7e308), 1
+        return LocalSgd(1, 2, 0.05)(model, client, weights, rng, work, state)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        MeanByExamples,
+        PlainMean,
+        lambda: FairStep(0.0, 20.0),
+        lambda: FairStep(1.0, 20.0),
+        lambda: ServerMomentum(0.5),
+        lambda: AdaptiveServer("adam", learning_rate=0.1),
+    ],
+    ids=["by examples", "plain", "q = 0", "q = 1", "momentum", "adam"],
+)
+def test_a_huge_finite_answer_ends_the_run_with_the_last_finite_weights(make) -> None:
+    aggregation: Aggregation = make()
+    history = run(num_rounds=9, local_solver=HugeFromRound2(), aggregation=aggregation)
+    honest = run(num_rounds=2, aggregation=make())
+    assert history.diverged_at == 2
+    assert history.num_rounds == 3
+    assert np.array_equal(history.weights[:3], honest.weights)
+    assert np.array_equal(history.final, honest.final)
+    assert history.lost[:2] == ({}, {})
+    reason = "the aggregate is not finite; largest weight in this answer: "
+    assert all(history.lost[2][i].startswith(reason) for i in range(5))
+    assert [i for i, why in history.lost[2].items() if why == reason + "1.7e+308"] == [0, 2]
+    assert history.num_steps[2] == {}
+    assert history.up_bytes.tolist() == [120, 120, 120]
+
+
+def test_training_that_diverges_ends_in_the_round_that_overflows() -> None:
+    """Two equal clients and no liar; a step multiplies the distance from 0.5 by 50."""
+    clients = [Client(np.ones((100, 1)), np.full(100, 0.5))] * 2
+    history = diverging_run(LeastSquares(1), clients)
+    assert history.diverged_at == history.num_rounds - 1 < 399
+    assert np.isfinite(history.weights).all()
+    apart = np.abs(history.weights[:-1, 0] - 0.5)
+    np.testing.assert_allclose(apart[1:] / apart[:-1], 50.0)
+    assert history.weights[-1] == history.weights[-2]
+    assert apart[-1] * 50 > np.finfo(float).max / 100  # the sum over 100 examples overflows
+
+
+def test_a_run_that_diverges_in_its_first_round_has_the_start() -> None:
+    history = run(local_solver=lambda *a: (np.full(3, 1e308), 1), traces={"first": lambda w: w[0]})
+    assert history.diverged_at == 0
+    assert np.array_equal(history.weights, [START, START])
+    assert history.traces["first"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (np.ones(3) + 1j, "weights must be real numbers, got complex128"),
+        (np.array(["1", "2", "3"]), "weights must be real numbers, got <U1"),
+        (np.ones(3, object), "weights must be real numbers, got object"),
+    ],
+)
+def test_an_answer_that_is_not_of_real_numbers_costs_the_update(answer, reason: str) -> None:
+    history = run(local_solver=lambda *a: (answer, 1), num_rounds=1)
+    assert history.lost[0] == dict.fromkeys(range(5), f"ValueError: {reason}")
+    assert np.array_equal(history.final, START)
+
+
+def test_answers_of_integers_and_single_precision_are_real_numbers() -> None:
+    for dtype in (int, np.float32):
+        history = run(local_solver=lambda *a, t=dtype: (np.full(3, 2, t), 1), num_rounds=1)
+        np.testing.assert_allclose(history.final, 2.0)
+
+
 def test_a_second_vector_goes_both_ways_and_clients_remember() -> None:
     history = with_control(MODEL, CLIENTS)
     assert history.down_bytes.tolist() == history.up_bytes.tolist() == [96, 96, 96]
@@ -167,6 +252,30 @@ def test_a_missing_second_vector_costs_the_update() -> None:
     history = run(server_control=lambda: np.ones(3), num_rounds=1)
     assert history.lost[0][0] == "ValueError: control must have shape (3,), got ()"
     assert np.array_equal(history.final, START)
+
+
+def test_a_second_vector_that_is_not_finite_costs_the_update() -> None:
+    def solver(model, client, weights, rng, work, state):
+        state.sent_control = np.full(3, np.nan if client.num_examples == 9 else 1.0)
+        return weights + 1, 1
+
+    history = run(server_control=lambda: np.ones(3), local_solver=solver, num_rounds=1)
+    assert history.lost == ({2: "control is not finite"},)
+    assert set(history.num_steps[0]) == {0, 1, 3, 4}
+
+
+def test_what_a_client_does_to_the_second_vector_concerns_nobody() -> None:
+    sent, heard = np.ones(3), []
+
+    def solver(model, client, weights, rng, work, state):
+        heard.append(state.server_control.copy())
+        state.server_control[:] = 9.0
+        state.sent_control = np.zeros(3)
+        return weights, 1
+
+    run(server_control=lambda: sent, local_solver=solver, num_rounds=2)
+    assert np.array_equal(heard, np.ones((10, 3)))
+    assert np.array_equal(sent, np.ones(3))
 
 
 def test_arrays_of_the_caller_stay() -> None:
@@ -202,11 +311,16 @@ def test_one_client_with_one_example_is_enough() -> None:
         ({"sampling": Chosen([5])}, "a sampled client must be an integer in 0…4, got 5"),
         (
             {"aggregation": lambda weights, updates, shares: weights[:2]},
-            r"aggregation must return finite weights of shape \(3,\), got shape \(2,\) in round 0",
+            r"aggregation's weights in round 0 must have shape \(3,\), got \(2,\)",
         ),
         (
-            {"aggregation": lambda weights, updates, shares: weights * np.nan},
-            r"aggregation must return finite weights of shape \(3,\)",
+            {"aggregation": lambda weights, updates, shares: weights * 1j},
+            "aggregation's weights in round 0 must be real numbers, got complex128",
+        ),
+        ({"start": np.ones(3) + 1j}, "start must be real numbers, got complex128"),
+        (
+            {"server_control": lambda: np.ones(3) + 1j},
+            "server_control must be real numbers, got complex128",
         ),
         (
             {"server_control": lambda: np.ones(2)},

@@ -11,13 +11,15 @@ from mlsys_lib.comm import Communicator
 from mlsys_lib.federated_learning.aggregation import Update
 from mlsys_lib.federated_learning.clients import Client
 from mlsys_lib.federated_learning.fedavg import fedavg
-from mlsys_lib.federated_learning.local import ClientState, LocalSgd
+from mlsys_lib.federated_learning.local import ClientState, LearningRate, LocalSgd
 from mlsys_lib.federated_learning.model import LeastSquares, SoftmaxRegression
 from mlsys_lib.federated_learning.objective import client_gradients, federated_gradient
 from mlsys_lib.federated_learning.rounds import History
 from mlsys_lib.federated_learning.scaffold import ControlledMean, ControlledSgd, scaffold
+from mlsys_lib.federated_learning.systems import lognormal_devices
 from mlsys_lib.federated_learning.workers import HEADER_BYTES, RankWorkers
 from tests.conftest import Machine
+from tests.federated_learning.quadratics import decaying
 
 module = importlib.import_module("mlsys_lib.federated_learning.scaffold")  # not the function
 
@@ -49,11 +51,16 @@ def run(**changed: object) -> History:
 
 
 def transcribed(
-    clients: Sequence[Client], samples: Sequence[Sequence[int]], K: int, eta: float, eta_g: float
+    clients: Sequence[Client],
+    samples: Sequence[Sequence[int]],
+    K: int,
+    rate: LearningRate,
+    eta_g: float,
 ) -> list[float]:
     """Algorithm 1 with option II, for numbers, whole gradients and clients of equal size."""
     w, c, own, seen = 0.0, 0.0, [0.0] * len(clients), [0.0]
-    for sample in samples:
+    for t, sample in enumerate(samples):
+        eta = rate(t) if callable(rate) else rate
         moves, changes = 0.0, 0.0
         for i in sample:
             y = w
@@ -71,14 +78,15 @@ def transcribed(
 
 @pytest.mark.parametrize("fraction", [1.0, 0.5])
 @pytest.mark.parametrize("eta_g", [1.0, 0.7])
-def test_it_is_the_published_algorithm(fraction: float, eta_g: float) -> None:
+@pytest.mark.parametrize("rate", [0.05, decaying])
+def test_it_is_the_published_algorithm(fraction: float, eta_g: float, rate: LearningRate) -> None:
     rng = np.random.default_rng(1)
     clients = [Client(rng.standard_normal((3, 1)), rng.standard_normal(3)) for _ in range(4)]
     got = run(
         clients=clients, num_rounds=12, local_epochs=5, server_learning_rate=eta_g,
-        client_fraction=fraction,
+        client_fraction=fraction, learning_rate=rate,
     )  # fmt: skip
-    expected = transcribed(clients, got.sampled, 5, 0.05, eta_g)
+    expected = transcribed(clients, got.sampled, 5, rate, eta_g)
     np.testing.assert_allclose(got.weights[:, 0], expected, rtol=1e-12)
 
 
@@ -135,6 +143,17 @@ def test_messages_are_twice_those_of_fedavg_in_both_directions() -> None:
     assert (got.down_bytes == 2 * plain.down_bytes).all()
     assert (got.up_bytes == 2 * plain.up_bytes).all()
     assert got.up_bytes[0] == 2 * 2 * 8
+
+
+def test_rounds_take_the_time_of_two_vectors() -> None:
+    """Two clients of one example: 2 α + 20 n / speed, and 8 or 16 bytes down and up."""
+    devices = lognormal_devices(
+        2, spread=0.0, examples_per_s=10.0, down_bytes_per_s=4.0, up_bytes_per_s=2.0, latency_s=0.5
+    )
+    settings = {**SETTINGS, "num_rounds": 2, "systems": devices}
+    plain = fedavg(LeastSquares(1), pair(), np.zeros(1), **settings)  # type: ignore[arg-type]
+    np.testing.assert_allclose(plain.round_s, 1 + 2 + 8 / 4 + 8 / 2)
+    np.testing.assert_allclose(run(**settings).round_s, 1 + 2 + 16 / 4 + 16 / 2)
 
 
 class SignLost(ControlledSgd):
@@ -234,6 +253,21 @@ def test_one_client_is_gradient_descent() -> None:
     np.testing.assert_allclose(got.weights[1:, 0], seen, rtol=1e-10)
 
 
+def test_a_straggler_divides_by_the_steps_that_it_took() -> None:
+    """From controls of zero, c_i⁺ is the mean of the gradients on the way: 3 of 6 steps here."""
+    model, client, state = LeastSquares(1), pair()[1], ClientState(server_control=np.zeros(1))
+    local, num_steps = ControlledSgd(LocalSgd(6, None, 0.05))(
+        model, client, np.zeros(1), np.random.default_rng(0), 0.5, state
+    )
+    assert num_steps == 3
+    np.testing.assert_allclose(state.memory["control"], -local / (3 * 0.05))
+    w, gradients = 0.0, []
+    for _ in range(3):
+        gradients.append(10 * (w - 1))
+        w -= 0.05 * gradients[-1]
+    np.testing.assert_allclose(state.memory["control"], np.mean(gradients))
+
+
 def test_clients_that_agree_are_not_corrected_away() -> None:
     same = [pair()[1]] * 3
     assert run(clients=same).final[0] == pytest.approx(1.0)
@@ -284,4 +318,13 @@ def test_controls_that_are_missing_are_refused() -> None:
     update = Update(0, np.ones(1), 1, 1, 0.0, control=np.ones(1))
     with pytest.raises(ValueError, match="each update must have a control, one has none"):
         server(np.zeros(1), [update, replace(update, client=1, control=None)], np.full(2, 0.5))
+    assert server.control.tolist() == [0.0]
+
+
+def test_a_client_that_is_in_a_round_twice_is_refused_and_changes_nothing() -> None:
+    """Its control changed once; added twice, c would not be the mean of the c_i."""
+    server = ControlledMean(np.zeros(1))
+    update = Update(0, np.ones(1), 1, 1, 0.0, control=np.ones(1))
+    with pytest.raises(ValueError, match=r"updates must be of different clients, got \[0, 0\]"):
+        server(np.zeros(1), [update, update], np.full(2, 0.5))
     assert server.control.tolist() == [0.0]

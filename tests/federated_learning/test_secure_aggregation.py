@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mlsys_lib.federated_learning import secure_client, secure_server
-from mlsys_lib.federated_learning.fixed_point import FixedPoint
+from mlsys_lib.federated_learning.encoding import FixedPoint
 from mlsys_lib.federated_learning.key_agreement import FFDHE2048, Group
 from mlsys_lib.federated_learning.masks import add_masks
 from mlsys_lib.federated_learning.secure_aggregation import message_bytes, secure_sum
@@ -140,6 +140,29 @@ def test_a_client_that_is_asked_for_both_secrets_refuses() -> None:
     clients[0].open_shares([0, 1, 2, 3])
     with pytest.raises(ValueError, match="survivors must be named once to client 0"):
         clients[0].open_shares([0, 1, 2, 3, 4])
+
+
+def test_a_client_that_is_named_again_and_again_is_one_survivor() -> None:
+    """Else a server that names client 0 alone gets b_0 and the mask keys of all others."""
+    server, clients = parties(5, 3)
+    up_to_masked(server, clients)
+    for survivors in ([0, 0, 0], [0, 1, 0, 1]):
+        with pytest.raises(AbortedRound, match=r"survivors must be of at least 3 clients, got \d:"):
+            clients[1].open_shares(survivors)
+    opened = clients[1].open_shares([0, 1, 3, 3])  # the refusals opened nothing
+    assert set(opened.self_masks) == {0, 1, 3} and set(opened.mask_keys) == {2, 4}
+
+
+def test_a_client_does_not_share_or_mask_among_too_few() -> None:
+    """The client counts for itself; the server might not."""
+    server, clients = parties(3, 3)
+    keys = server.collect_keys({i: client.advertise() for i, client in clients.items()})
+    with pytest.raises(AbortedRound, match=r"keys must be of at least 3 clients, got 2: \[0, 1\]"):
+        clients[0].share_keys({i: keys[i] for i in (0, 1)})
+    sealed = server.collect_shares({i: client.share_keys(keys) for i, client in clients.items()})
+    with pytest.raises(AbortedRound, match=r"shares must be of at least 3 .* got 2: \[0, 1\]"):
+        clients[0].masked_vector({1: sealed[0][1]})
+    assert clients[0].masked_vector(sealed[0]).shape == (2,)
 
 
 @pytest.mark.parametrize("m", [2, 3, 4, 5, 6])
@@ -277,6 +300,7 @@ def test_forged_shares_of_a_lost_clients_key_are_noticed() -> None:
         ),
         (lambda: quick_sum([np.zeros(1), np.full(1, np.nan)]), "values must be finite"),
         (lambda: quick_sum([np.zeros(1), np.full(1, 1e30)]), "values must be in ±"),
+        (lambda: quick_sum([np.full(1, 2.0**30)] * 2), "for sums of 2 not to wrap"),
         (
             lambda: SecureClient(0, np.zeros(2), 2),
             r"vector must be unsigned of shape \(k,\), got float64 \(2,\)",
@@ -303,6 +327,49 @@ def test_the_server_refuses_strangers_and_vectors_of_another_shape() -> None:
         clients[0].open_shares([0, 1, 9])
     with pytest.raises(AbortedRound, match="survivors must be of at least 2 clients, got 1"):
         clients[0].open_shares([0])
+
+
+def test_a_message_that_lacks_a_client_is_refused_by_name() -> None:
+    server, clients = parties(3, 2)
+    keys = server.collect_keys({i: client.advertise() for i, client in clients.items()})
+    with pytest.raises(ValueError, match=r"keys must hold those of client 0, got \[1, 2\]"):
+        clients[0].share_keys({i: keys[i] for i in (1, 2)})
+    sent = {i: client.share_keys(keys) for i, client in clients.items()}
+    with pytest.raises(ValueError, match=r"shares of client 1 must be for all, got none for \[2\]"):
+        server.collect_shares({**sent, 1: {0: sent[1][0]}})
+    with pytest.raises(ValueError, match="shares must be of clients that sent keys, got 9"):
+        server.collect_shares({**sent, 9: sent[0]})
+    sealed = server.collect_shares(sent)
+    with pytest.raises(ValueError, match=r"sealed must be from clients that .* got \[9\]"):
+        clients[0].masked_vector({**sealed[0], 9: sealed[0][1]})
+
+
+def test_opened_shares_that_lack_a_client_are_refused_and_may_come_again() -> None:
+    server, clients = parties(4, 3)
+    masked = up_to_masked(server, clients)
+    survivors = server.collect_vectors({i: masked[i] for i in (0, 1, 2)})
+    opened = {i: clients[i].open_shares(survivors) for i in survivors}
+    keys, own = opened[1].mask_keys, opened[1].self_masks
+    for wrong, lacks in (
+        (OpenedShares({}, {}), r"\[0, 1, 2, 3\]"),
+        (OpenedShares({}, own), r"\[3\]"),
+        (OpenedShares(keys, {0: own[0]}), r"\[1, 2\]"),
+    ):
+        with pytest.raises(ValueError, match=f"opened by client 1 must .* got none of {lacks}"):
+            server.open_sum({**opened, 1: wrong})
+    with pytest.raises(ValueError, match="opened must be from survivors, got shares from 3"):
+        server.open_sum({**opened, 3: opened[1]})
+    assert server.open_sum(opened).tolist() == [0 + 1 + 2] * 2
+
+
+def test_a_forged_share_of_a_self_mask_spoils_the_sum_in_silence() -> None:
+    """Documented: the seed of a self mask has no public key to compare with."""
+    server, clients = parties(3, 2)
+    survivors = server.collect_vectors(up_to_masked(server, clients))
+    opened = {i: clients[i].open_shares(survivors) for i in survivors}
+    swapped = {**opened[0].self_masks, 1: opened[0].self_masks[2]}
+    total = server.open_sum({**opened, 0: OpenedShares({}, swapped)})
+    assert total.tolist() != [0 + 1 + 2] * 2
 
 
 def test_secrets_are_drawn_anew_by_default() -> None:

@@ -47,6 +47,23 @@ def test_a_single_update_is_not_opened() -> None:
     assert np.array_equal(found, weights) and found is not weights
 
 
+def test_one_client_that_was_drawn_twice_is_not_opened() -> None:
+    update, weights = updates_of([5])[0], np.ones(6)
+    found = SecureMeanByExamples(group=SMALL)(weights, [update, update], np.ones(1))
+    assert np.array_equal(found, weights) and found is not weights
+
+
+def test_bits_are_those_of_the_ring() -> None:
+    """In 16 bits, 9 of them behind the point, two summands reach ±31.99."""
+    weights, shares = np.zeros(1), np.full(2, 0.5)
+    updates = [Update(i, np.array([4.0]), 10, 1, 0.0) for i in range(2)]
+    wide = SecureMeanByExamples(bits=64, fractional_bits=9, group=SMALL)
+    assert wide(weights, updates, shares) == 4
+    narrow = SecureMeanByExamples(bits=16, fractional_bits=9, group=SMALL)
+    with pytest.raises(ValueError, match=r"values must be in ±31.99\d* for sums of 2 not to wrap"):
+        narrow(weights, updates, shares)
+
+
 def test_an_update_that_does_not_fit_is_refused() -> None:
     updates = [Update(i, np.full(6, 1e12), 10, 1, 0.0) for i in range(2)]
     with pytest.raises(ValueError, match=r"values must be in ±.* for sums of 2 not to wrap"):

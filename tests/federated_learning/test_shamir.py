@@ -142,3 +142,16 @@ def test_too_few_or_equal_shares_are_refused() -> None:
         reconstruct(shares[:2], 3)
     with pytest.raises(ValueError, match=r"shares must be of different points, got \[1, 1, 2\]"):
         reconstruct([shares[0], *shares[:2]], 3)
+
+
+@pytest.mark.parametrize("prime", [11, PRIME])
+def test_coefficients_are_drawn_from_the_whole_field(prime: int) -> None:
+    """Shares of coefficients below 2^64 would tell most of a secret of 256 bits."""
+    bounds: list[int] = []
+
+    def draw(bound: int) -> int:
+        bounds.append(bound)
+        return bound - 1
+
+    share_secret(5, [1, 2, 3], 3, prime=prime, draw=draw)
+    assert bounds == [prime, prime]

@@ -1,8 +1,12 @@
 import numpy as np
 import pytest
 
+from mlsys_lib.federated_learning.aggregation import MeanByExamples
+from mlsys_lib.federated_learning.client_privacy import PoissonSampling, PrivateMean
 from mlsys_lib.federated_learning.fedavg import fedavg
+from mlsys_lib.federated_learning.local import LocalSgd
 from mlsys_lib.federated_learning.model import LeastSquares
+from mlsys_lib.federated_learning.rounds import federate
 from mlsys_lib.federated_learning.systems import Devices, Stragglers, Visit, lognormal_devices
 from tests.federated_learning.quadratics import unequal_clients
 
@@ -59,6 +63,20 @@ def test_those_who_are_not_there_hear_nothing_and_the_lost_are_waited_for() -> N
     assert ask(waited)[1] == 60.0
     nobody = devices(availability=np.zeros(2))
     assert ask(nobody)[1] == 0.0
+    late_too = devices(dropout=np.array([1.0, 0.0]), deadline_s=6.0)
+    assert ask(late_too) == ([Visit(lost="dropped out"), Visit()], 6.0)
+
+
+@pytest.mark.parametrize("systems", [lognormal_devices(3), Stragglers(0.5)])
+def test_a_round_of_nobody_takes_no_time(systems) -> None:
+    assert systems(0, [], [], 8, 1, rng()) == ([], 0.0)
+    run = federate(
+        LeastSquares(3), unequal_clients([4, 4, 4]), np.zeros(3), num_rounds=20,
+        sampling=PoissonSampling(0.1), local_solver=LocalSgd(1, None, 0.1),
+        aggregation=PrivateMean(1.0, 0.0, 0.1, rng()), systems=systems,
+    )  # fmt: skip
+    assert () in run.sampled
+    assert not any(seconds for s, seconds in zip(run.sampled, run.round_s, strict=True) if not s)
 
 
 def test_chances_are_the_stated_ones() -> None:
@@ -78,6 +96,25 @@ def test_lognormal_machines_have_the_medians_and_the_spread() -> None:
     assert abs(np.corrcoef(np.log(drawn.examples_per_s), np.log(drawn.up_bytes_per_s))[0, 1]) < 0.05
     again = lognormal_devices(4000, spread=0.5, seed=1)
     assert np.array_equal(drawn.examples_per_s, again.examples_per_s)
+
+
+def test_options_of_lognormal_machines_are_their_fields() -> None:
+    drawn = lognormal_devices(
+        3, latency_s=0.2, availability=0.7, dropout=0.1, deadline_s=9.0, late="partial"
+    )
+    assert drawn.latency_s.tolist() == [0.2] * 3
+    assert drawn.availability.tolist() == [0.7] * 3
+    assert drawn.dropout.tolist() == [0.1] * 3
+    assert (drawn.deadline_s, drawn.late) == (9.0, "partial")
+
+
+def test_each_client_straggles_equally_often() -> None:
+    slow = np.zeros(10)
+    for seed in range(1000):
+        visits, _ = Stragglers(0.3)(0, list(range(10)), [5] * 10, 8, 20, rng(seed))
+        slow += [visit.work < 1 for visit in visits]
+    assert slow.sum() == 3000
+    assert np.abs(slow - 300).max() < 60  # four standard deviations
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.5, 5), (0.9, 9), (1.0, 10)])
@@ -121,6 +158,16 @@ def test_a_run_has_the_seconds_and_the_losses_of_its_systems() -> None:
     away = fedavg(model, clients, np.ones(3), systems=devices(availability=np.zeros(2)), **settings)
     assert np.array_equal(away.final, np.ones(3))
     assert away.down_bytes.tolist() == [0, 0]
+
+
+def test_a_client_works_on_its_own_examples_only() -> None:
+    """Client 1 of 50 examples, alone in a round: 0.5 + 0.096 + 1 seconds for two epochs."""
+    run = federate(
+        LeastSquares(3), unequal_clients([20, 50]), np.zeros(3), num_rounds=1,
+        sampling=lambda *arguments: [1], local_solver=LocalSgd(2, 10, 0.01),
+        aggregation=MeanByExamples(), systems=devices(), local_epochs=2,
+    )  # fmt: skip
+    np.testing.assert_allclose(run.round_s, 1.596)
 
 
 def test_who_is_sampled_does_not_depend_on_the_systems() -> None:

@@ -2,16 +2,18 @@ import numpy as np
 import pytest
 
 from mlsys_lib.comm import RankError, simulate
+from mlsys_lib.federated_learning.aggregation import PlainMean
 from mlsys_lib.federated_learning.cost import ledger_bytes
 from mlsys_lib.federated_learning.model import LeastSquares, SoftmaxRegression
-from mlsys_lib.federated_learning.rounds import History
+from mlsys_lib.federated_learning.rounds import History, federate
+from mlsys_lib.federated_learning.sampling import Everyone
 from mlsys_lib.federated_learning.synthetic import synthetic
 from mlsys_lib.federated_learning.systems import Stragglers
-from mlsys_lib.federated_learning.workers import RankWorkers
+from mlsys_lib.federated_learning.workers import RankWorkers, over_ranks
 from tests.conftest import Machine
 from tests.federated_learning.quadratics import (
+    diverging_run,
     failing_run,
-    over_ranks,
     prox_run,
     unequal_clients,
     with_control,
@@ -27,6 +29,7 @@ def assert_equal(one: History, other: History) -> None:
     assert one.num_steps == other.num_steps
     assert np.array_equal(one.down_bytes, other.down_bytes)
     assert np.array_equal(one.up_bytes, other.up_bytes)
+    assert one.diverged_at == other.diverged_at
 
 
 @pytest.mark.parametrize("function", [prox_run, failing_run, with_control])
@@ -42,6 +45,13 @@ def test_stragglers_are_the_same_ones_on_ranks() -> None:
     systems = Stragglers(0.5)
     run = simulate(over_ranks, 3, prox_run, MODEL, CLIENTS, systems=systems)
     assert_equal(run.results[0], prox_run(MODEL, CLIENTS, systems=systems))
+
+
+def test_ranks_stop_too_where_a_run_diverges() -> None:
+    run = simulate(over_ranks, 3, diverging_run, MODEL, CLIENTS)
+    assert_equal(run.results[0], diverging_run(MODEL, CLIENTS))
+    assert run.results[0].diverged_at is not None
+    assert run.ledger.total_bytes == ledger_bytes(run.results[0], 3)
 
 
 def test_classes_work_on_processes_too(pair: Machine) -> None:
@@ -61,23 +71,53 @@ def test_each_client_has_one_rank_and_the_server_has_none() -> None:
 def test_a_long_reason_is_cut_to_its_message() -> None:
     clients = unequal_clients([4, 6])
 
-    def body(comm):
-        return over_ranks(comm, run_with_long_reason, clients)
-
-    reasons = simulate(body, 2).results[0].lost[0]
-    assert reasons == run_with_long_reason(clients).lost[0]
+    reasons = simulate(over_ranks, 2, run_with, raises("é" * 500), clients).results[0].lost[0]
+    assert reasons == run_with(raises("é" * 500), clients).lost[0]
     assert len(reasons[0].encode()) <= 256
     assert reasons[0].startswith("RuntimeError: é")
 
 
-def run_with_long_reason(clients, workers=None) -> History:
-    from mlsys_lib.federated_learning.aggregation import PlainMean
-    from mlsys_lib.federated_learning.rounds import federate
-    from mlsys_lib.federated_learning.sampling import Everyone
-
+def raises(reason: str):
     def solver(*arguments):
-        raise RuntimeError("é" * 500)
+        raise RuntimeError(reason)
 
+    return solver
+
+
+def steps(num_steps: object):
+    return lambda model, client, weights, *rest: (weights + 1, num_steps)
+
+
+MOST = "num_steps must be an integer in 0…9007199254740992"
+
+
+@pytest.mark.parametrize(
+    ("solver", "reason"),
+    [
+        (steps(None), f"TypeError: {MOST}, got None"),
+        (steps(np.nan), f"TypeError: {MOST}, got nan"),
+        (steps(-5), f"ValueError: {MOST}, got -5"),
+        (steps(2**53 + 1), f"ValueError: {MOST}, got 9007199254740993"),
+        (raises("half a pair: \udcff"), "RuntimeError: half a pair: ?"),
+        (raises("ends in zero\0\0"), "RuntimeError: ends in zero"),
+    ],
+    ids=["no steps", "nan steps", "negative", "too many for a float64", "surrogate", "zeros"],
+)
+def test_no_answer_ends_the_run_and_reasons_are_the_same_on_ranks(solver, reason: str) -> None:
+    here, there = run_with(solver), simulate(over_ranks, 3, run_with, solver).results[0]
+    assert here.lost == (dict.fromkeys(range(5), reason),)
+    assert_equal(there, here)
+
+
+@pytest.mark.parametrize("num_steps", [0, np.int64(7), 2**53])
+def test_numbers_of_steps_arrive_exactly(num_steps: int) -> None:
+    solver = steps(num_steps)
+    here, there = run_with(solver), simulate(over_ranks, 3, run_with, solver).results[0]
+    assert here.num_steps == (dict.fromkeys(range(5), num_steps),)
+    assert_equal(there, here)
+
+
+def run_with(solver, clients=CLIENTS, workers=None) -> History:
     return federate(
         MODEL, clients, np.zeros(3), num_rounds=1, sampling=Everyone(), local_solver=solver,
         aggregation=PlainMean(), workers=workers,

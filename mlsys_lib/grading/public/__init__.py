@@ -49,6 +49,25 @@ EXERCISES: dict[str, dict[str, str]] = {
         "batch_norm_train": "A batch has two variances",
         "sync_batch_norm": "One batch on many machines",
     },
+    "federated_learning": {
+        "weighted_mean": "Whoever answered",
+        "local_steps": "Steps on a leash",
+        "fedavg_fixed_point": "Where FedAvg stands still",
+        "dissimilarity": "How far apart do they pull?",
+        "qfedavg_step": "A step that is fair",
+        "masked_update": "A number that nobody can read",
+        "unmasked_sum": "Only the sum comes out",
+        "federated_rounds": "Rounds between a server and its clients",
+    },
+    "gradient_compression": {
+        "stochastic_levels": "Up or down, by a coin",
+        "pack_signs": "One bit a number",
+        "top_k_step": "Keep what you did not send",
+        "atomo_probabilities": "Fill up to one",
+        "bits_needed": "What travels, in bits",
+        "majority_vote": "One bit up, one bit down",
+        "compressed_mean": "A mean of what was kept",
+    },
 }
 """Titles by topic and name, in the order of the book."""
 

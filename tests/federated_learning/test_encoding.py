@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mlsys_lib.federated_learning.fixed_point import FixedPoint
+from mlsys_lib.federated_learning.encoding import FixedPoint
 
 
 @pytest.mark.parametrize(("bits", "fractional_bits"), [(16, 8), (32, 16), (64, 32), (64, 0)])
@@ -27,12 +27,33 @@ def test_each_value_is_off_by_half_a_unit_at_most() -> None:
 @pytest.mark.parametrize("bits", [16, 32, 64])
 def test_the_largest_values_fit_and_the_next_ones_are_refused(bits: int) -> None:
     ring = FixedPoint(bits, 4, num_summands=3)
-    top = np.nextafter(ring.largest, 0) if bits == 64 else ring.largest
     for sign in (1, -1):
-        word = ring.encode(np.array([sign * top]))
-        assert ring.decode(word + word + word) == pytest.approx(3 * sign * top, rel=1e-15)
+        word = ring.encode(np.array([sign * ring.largest]))
+        assert ring.decode(word + word + word) == pytest.approx(3 * sign * ring.largest, rel=1e-15)
         with pytest.raises(ValueError, match=r"values must be in ±.* for sums of 3 not to wrap"):
-            ring.encode(np.array([sign * (top * (1 + 1e-9) + 1 / 16)]))
+            ring.encode(np.array([sign * np.nextafter(ring.largest, np.inf)]))
+
+
+@pytest.mark.parametrize("num_summands", [1, 2, 3, 4, 7, 1000])
+@pytest.mark.parametrize(("bits", "fractional_bits"), [(16, 3), (32, 0), (64, 0), (64, 32)])
+def test_no_float_that_is_taken_wraps(bits: int, fractional_bits: int, num_summands: int) -> None:
+    """2^63 - 1 is no float64, and the nearest one, 2^63, is past the ring: `largest` is below."""
+    ring = FixedPoint(bits, fractional_bits, num_summands)
+    full = 2 ** (bits - 1) - 1  # what a sum may reach
+    steps = round(Fraction(ring.largest) * 2**fractional_bits)
+    assert steps * num_summands <= full
+    above = round(Fraction(np.nextafter(ring.largest, np.inf)) * 2**fractional_bits)
+    assert bits < 64 or above * num_summands > full  # and not further below than it must
+    word = ring.encode(np.array([ring.largest, -ring.largest]))
+    total = (word * np.array(num_summands, ring.dtype)).astype(ring.dtype)
+    assert ring.decode(total).tolist() == [s * num_summands * ring.largest for s in (1, -1)]
+
+
+@pytest.mark.parametrize(("ring", "value"), [(FixedPoint(64, 0), 2.0**63), (FixedPoint(), 1e308)])
+def test_a_value_past_the_ring_is_refused_without_a_warning(ring: FixedPoint, value: float) -> None:
+    for sign in (1, -1):
+        with pytest.raises(ValueError, match=r"values must be in ±.* for sums of 1 not to wrap"):
+            ring.encode(np.array([0.0, sign * value]))
 
 
 def test_without_the_margin_for_the_summands_a_sum_would_wrap() -> None:

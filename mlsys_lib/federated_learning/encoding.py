@@ -13,6 +13,7 @@ values to the data; ours is given by the caller.
 array([ 1.75, -1.25])
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,24 +54,22 @@ class FixedPoint:
     @property
     def largest(self) -> float:
         """The largest absolute value that may be encoded."""
-        return float(self._limit / 2**self.fractional_bits)
-
-    @property
-    def _limit(self) -> int:
-        return int(2 ** (self.bits - 1) - 1) // self.num_summands
+        limit: int = (2 ** (self.bits - 1) - 1) // self.num_summands
+        past_float64 = max(0, limit.bit_length() - 53)  # cut off: rounded up, the sum would wrap
+        return math.ldexp(limit >> past_float64, past_float64 - self.fractional_bits)
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Return the integers of finite values with abs(values) <= `largest`; same shape."""
         values = np.asarray(values, dtype=np.float64)
         if not np.isfinite(values).all():
             raise ValueError("values must be finite")
-        scaled = np.rint(values * 2.0**self.fractional_bits)
-        if scaled.size and np.abs(scaled).max() > self._limit:
+        most = float(np.abs(values).max(initial=0.0))
+        if most > self.largest:
             raise ValueError(
-                f"values must be in ±{self.largest:g} for sums of {self.num_summands} not to wrap, "
-                f"got {np.abs(values).max():g}"
+                f"values must be in ±{self.largest} for sums of {self.num_summands} not to wrap, "
+                f"got {most}"
             )
-        return scaled.astype(np.int64).astype(self.dtype)
+        return np.rint(values * 2.0**self.fractional_bits).astype(np.int64).astype(self.dtype)
 
     def decode(self, integers: np.ndarray) -> np.ndarray:
         """Return the floats of a sum of encoded vectors, float64 and rounded to its 53 bits."""

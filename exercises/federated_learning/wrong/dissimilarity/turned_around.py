@@ -1,0 +1,13 @@
+"""Divides the other way round, so that B is at most 1."""
+
+import math
+
+import numpy as np
+
+
+def dissimilarity(gradients: np.ndarray, client_weights: np.ndarray) -> float:
+    mean = client_weights @ gradients
+    squares = client_weights @ (gradients**2).sum(axis=1)
+    if not mean.any():
+        return math.inf if squares > 0 else 1.0
+    return math.sqrt(mean @ mean / squares)

@@ -1,0 +1,16 @@
+"""Returns where one round leads from 0."""
+
+
+def fedavg_fixed_point(
+    curvatures: list[float],
+    minima: list[float],
+    client_weights: list[float],
+    learning_rate: float,
+    local_epochs: int,
+) -> float:
+    above = below = 0.0
+    for curvature, minimum, p in zip(curvatures, minima, client_weights, strict=True):
+        moved = 1 - (1 - learning_rate * curvature) ** local_epochs
+        above += p * moved * minimum
+        below += p * moved
+    return above

@@ -1,0 +1,18 @@
+"""Takes a step even if none is asked for."""
+
+import numpy as np
+
+
+def local_steps(
+    w_global: np.ndarray,
+    X: np.ndarray,
+    y: np.ndarray,
+    learning_rate: float,
+    num_steps: int,
+    proximal_weight: float,
+) -> np.ndarray:
+    w = w_global.copy()
+    for _ in range(max(1, num_steps)):
+        gradient = X.T @ (X @ w - y) / len(y)
+        w -= learning_rate * (gradient + proximal_weight * (w - w_global))
+    return w

@@ -1,0 +1,13 @@
+"""Divides by the examples of all clients there are, not of those who answered."""
+
+import numpy as np
+
+
+def weighted_mean(
+    w: np.ndarray, updates: dict[int, np.ndarray], num_examples: list[int]
+) -> np.ndarray:
+    kept = {i: update for i, update in updates.items() if np.isfinite(update).all()}
+    if not kept:
+        return w.copy()
+    total = sum(num_examples)
+    return np.sum([num_examples[i] / total * update for i, update in kept.items()], axis=0)

@@ -1,0 +1,14 @@
+"""Rounds math.log(k, 2) up, which is a little more than 29 for 2**29."""
+
+import math
+
+
+def bits_needed(scheme: str, num_elements: int, num_levels: int, indices: list[int]) -> int:
+    if scheme == "sign":
+        return 32 + num_elements
+    if scheme == "qsgd":
+        return 32 + num_elements * (2 * num_levels).bit_length()
+    if scheme == "top_k":
+        return len(indices) * (32 + math.ceil(math.log(num_elements, 2)))
+    gaps = [index - before for before, index in zip([-1, *indices], indices, strict=False)]
+    return sum(32 + 2 * (gap.bit_length() - 1) + 1 for gap in gaps)

@@ -1,0 +1,11 @@
+"""Writes from the highest bit and reads from the lowest."""
+
+import numpy as np
+
+
+def pack_signs(x: np.ndarray) -> np.ndarray:
+    return np.packbits(x >= 0)
+
+
+def unpack_signs(data: np.ndarray, k: int) -> np.ndarray:
+    return np.where(np.unpackbits(data, count=k, bitorder="little"), 1.0, -1.0)

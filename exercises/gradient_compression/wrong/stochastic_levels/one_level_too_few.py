@@ -1,0 +1,14 @@
+"""Takes the highest level away, as if levels were bins."""
+
+import numpy as np
+
+
+def stochastic_levels(x: np.ndarray, num_levels: int, uniform: np.ndarray):
+    norm = float(np.linalg.norm(x))
+    if norm == 0:
+        return 0.0, np.zeros(len(x), np.int64)
+    ratios = num_levels * np.abs(x) / norm
+    below = np.floor(ratios)
+    levels = below + (uniform < ratios - below)
+    levels = np.minimum(levels, max(num_levels - 1, 1))
+    return norm, (np.sign(x) * levels).astype(np.int64)

@@ -1,0 +1,12 @@
+"""Adds to the memory that it was handed."""
+
+import numpy as np
+
+
+def top_k_step(gradient, memory, learning_rate, num_kept):
+    memory += learning_rate * gradient
+    due = memory.copy()
+    kept = np.argsort(-np.abs(due), kind="stable")[:num_kept]
+    update = np.zeros_like(due)
+    update[kept] = due[kept]
+    return update, due - update

@@ -1,0 +1,11 @@
+"""Adds the old memory to the new one, in which it is already."""
+
+import numpy as np
+
+
+def top_k_step(gradient, memory, learning_rate, num_kept):
+    due = learning_rate * gradient + memory
+    kept = np.argsort(-np.abs(due), kind="stable")[:num_kept]
+    update = np.zeros_like(due)
+    update[kept] = due[kept]
+    return update, memory + due - update

@@ -1,0 +1,24 @@
+"""The figures of the chapter *Federated learning*."""
+
+from mlsys_lib.plots.federated_learning.drift import Descent, Drift, DriftPlot
+from mlsys_lib.plots.federated_learning.fairness import Fairness, FairnessPlot, Outcome
+from mlsys_lib.plots.federated_learning.one_or_many import Comparison, OneOrManyPlot
+from mlsys_lib.plots.federated_learning.stragglers import (
+    StragglersPlot,
+    Straggling,
+    Training,
+)
+
+__all__ = [
+    "Comparison",
+    "Descent",
+    "Drift",
+    "DriftPlot",
+    "Fairness",
+    "FairnessPlot",
+    "OneOrManyPlot",
+    "Outcome",
+    "StragglersPlot",
+    "Straggling",
+    "Training",
+]
