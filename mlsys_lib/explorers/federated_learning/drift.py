@@ -45,7 +45,7 @@ def drift_explorer() -> Explorer:
         plot=partial(DriftPlot, ALL_EPOCHS, NUM_ROUNDS, NUM_CLIENTS, CLASSES),
         controls=(
             Control("local_epochs", ALL_EPOCHS, default=5, label="local epochs E"),
-            Control("concentration", CONCENTRATIONS, default=0.1, format=_WORDS.__getitem__),
+            Control("concentration", CONCENTRATIONS, default=100.0, format=_WORDS.__getitem__),
             Control(
                 "client_fraction", FRACTIONS, default=1.0, label="clients a round C", format="g"
             ),

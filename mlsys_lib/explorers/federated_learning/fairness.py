@@ -66,7 +66,7 @@ def fairness_explorer() -> Explorer:
         controls=(
             Control("data", DATA, default="pictures"),
             Control("solved", tuple(WAYS), default="minimum", format=WAYS.__getitem__),
-            Control("q", FAIRNESS, default=5.0, label="fairness q", format="g"),
+            Control("q", FAIRNESS, default=0.0, label="fairness q", format="g"),
         ),
         describe=describe_fairness,
         table=fairness_table,

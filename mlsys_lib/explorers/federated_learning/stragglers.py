@@ -61,7 +61,7 @@ def stragglers_explorer() -> Explorer:
         plot=partial(StragglersPlot, NUM_ROUNDS),
         controls=(
             Control("data", tuple(DATA), default="(1, 1)", label="synthetic data"),
-            Control("share", SHARES, default=0.9, label="stragglers", format=".0%"),
+            Control("share", SHARES, default=0.0, label="stragglers", format=".0%"),
             Control(
                 "proximal_weight", PROXIMAL_WEIGHTS, default=0.1,
                 label="proximal weight λ", format="g",
