@@ -87,7 +87,7 @@ def mocha(
         `X` of shape (n_i, d) with the same d, `y` of shape (n_i,): labels +1 and -1 for the hinge
         and the logistic loss. A bias is a feature that is always 1.
     loss : Loss
-        Of `mlsys_lib.distributed_optimization`: `Squared`, `Hinge` or `Logistic`. Summed over
+        From `distributed_optimization`: `Squared`, `Hinge` or `Logistic`. Summed over
         examples, as in the paper.
     relation_penalty, penalty : float
         λ₁ > 0 and λ₂ ≥ 0.

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mlsys_lib.plots.collectives.race import spread
-from mlsys_lib.plots.style import BLUE, GREEN, ORANGE, panel
+from mlsys_lib.plots.style import BLUE, GREEN, INK, ORANGE, panel
 
 _SIZE = (4.4, 3.8)
 _LOOKS: dict[str, dict[str, Any]] = {
@@ -133,7 +133,7 @@ class _Ways:
         for x, (name, look) in zip(_KEY_AT, _LOOKS.items(), strict=True):
             (self._lines[name],) = axes.plot([], [], marker="", **look)
             self._leaders[name] = _leader(axes, look["color"])
-            self._ends[name] = axes.text(1.07, 0, "", color=look["color"], **text)
+            self._ends[name] = axes.text(1.07, 0, "", color=INK, **text)
             where: dict[str, Any] = {"transform": axes.transAxes, "clip_on": False, "marker": ""}
             axes.plot([x, x + 0.1], [1.055] * 2, **look, **where)
             self._keys[name] = axes.text(x + 0.12, 1.055, name, **text)

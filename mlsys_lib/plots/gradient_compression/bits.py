@@ -129,11 +129,11 @@ class BitsPlot:
         self._after = _hump(axes, ORANGE, "////")
         (self._typical,) = axes.plot([], [], color=INK, ls=(0, (1, 1.5)), lw=1.6, marker="")
         self._typical_name = axes.text(1, 0.6, "", va="bottom", fontsize=8.5)
-        self._cut = axes.text(1, -0.97, "", color=ORANGE, ha="right", va="center")
+        self._cut = axes.text(1, -0.97, "", color=INK, ha="right", va="center")
         left: dict[str, Any] = {"x": _LEFT, "va": "center"}
         axes.text(s="the gradient ▼", y=1.0, color=BLUE, **left)
         axes.text(s="each number counts by its size", y=0.86, fontsize=8.5, **left)
-        axes.text(s="what arrives ▲", y=-0.12, color=ORANGE, **left)
+        axes.text(s="what arrives ▲", y=-0.12, color=INK, **left)
         self._zeros = axes.text(s="", y=-0.26, fontsize=8.5, **left)
         self._factor = axes.text(s="", y=-0.39, fontsize=8.5, **left)
         axes.text(s="= 1 + noise", y=-0.52, fontsize=8.5, **left)
@@ -161,7 +161,7 @@ class BitsPlot:
         (self._ternary,) = axes.plot([], [], color=GREEN, ls="", marker="D", ms=6, zorder=5)
         self._ternary.set_markeredgecolor(PAPER)
         (self._leader,) = axes.plot([], [], color=GREEN, ls="-", lw=0.8, marker="")
-        axes.text(*_TERNGRAD_TEXT, "TernGrad", color=GREEN, va="top", fontsize=8.5)
+        axes.text(*_TERNGRAD_TEXT, "TernGrad", color=INK, va="top", fontsize=8.5)
 
     def _make_chosen(self, axes: Axes) -> None:
         bound: dict[str, Any] = {"color": to_rgba(BLUE, 0.6), "ls": "--", "lw": 1.3, "marker": ""}
@@ -172,7 +172,7 @@ class BitsPlot:
         (self._measured,) = axes.plot([], [], **dots)
         (self._step,) = axes.plot([], [], color=ORANGE, ls="-", lw=1.6, marker="", zorder=4)
         (self._chosen,) = axes.plot([], [], color=INK, ls="", marker="o", ms=10, fillstyle="none")
-        self._gain = axes.text(1, 1, "", color=ORANGE, va="bottom", zorder=6)
+        self._gain = axes.text(1, 1, "", color=INK, va="bottom", zorder=6)
         _key(axes, -0.11, "exact", **exact)
         _key(axes, 0.115, "measured", **dots)
         _key(axes, 0.41, "at most", **bound)
