@@ -25,8 +25,8 @@ from mlsys_lib.federated_learning.aggregation import MeanByExamples, weighted_me
 from mlsys_lib.federated_learning.clients import Client
 from mlsys_lib.federated_learning.fedavg import fedavg
 from mlsys_lib.federated_learning.flower import (
-    flower_arrays,
     flower_client_app,
+    flower_server_app,
     flower_strategy,
 )
 from mlsys_lib.federated_learning.local import LocalSgd
@@ -116,7 +116,6 @@ def in_flower(model: SoftmaxRegression, clients: list[Client], start: np.ndarray
     os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[2])  # for Ray's processes
-    from flwr.serverapp import ServerApp
     from flwr.simulation import run_simulation
 
     strategy = flower_strategy(
@@ -125,16 +124,12 @@ def in_flower(model: SoftmaxRegression, clients: list[Client], start: np.ndarray
     client_app = flower_client_app(model, clients, LocalSgd(1, 10, 0.1))
     history: list[np.ndarray] = []
 
-    def main(grid: object, context: object) -> None:
-        strategy.start(
-            grid,
-            flower_arrays(start),
-            num_rounds=ROUNDS,
-            evaluate_fn=lambda _, arrays: history.append(arrays["weights"].numpy()),
-        )
-
-    server_app = ServerApp()
-    server_app.main()(main)
+    server_app = flower_server_app(
+        strategy,
+        start,
+        num_rounds=ROUNDS,
+        evaluate_fn=lambda _, arrays: history.append(arrays["weights"].numpy()),
+    )
     run_simulation(server_app, client_app, num_supernodes=len(clients))
     return np.array(history)
 

@@ -35,7 +35,12 @@ from mlsys_lib.federated_learning.fixed_points import (
     quadratic_client,
     quadratic_minimum,
 )
-from mlsys_lib.federated_learning.flower import flower_arrays, flower_client_app, flower_strategy
+from mlsys_lib.federated_learning.flower import (
+    flower_arrays,
+    flower_client_app,
+    flower_server_app,
+    flower_strategy,
+)
 from mlsys_lib.federated_learning.leak import Leak, mean_gradient, recover_batch, recover_example
 from mlsys_lib.federated_learning.local import ClientState, LocalSgd, LocalSolver
 from mlsys_lib.federated_learning.local_models import (
@@ -159,6 +164,7 @@ __all__ = [
     "fixed_point",
     "flower_arrays",
     "flower_client_app",
+    "flower_server_app",
     "flower_strategy",
     "global_model",
     "gradient_variance",

@@ -5,19 +5,15 @@ Flower's client app calls what `federate` calls for a client, and its strategy a
 our aggregation. With the same seed each round has the same weights to the last bit. Needs Flower
 1.41 or later, the extra `flower`; nothing else in this library does.
 
-A run is written with Flower's own parts:
+Two apps make a run:
 
     strategy = flower_strategy(
         UniformWithoutReplacement(0.1), MeanByExamples(), num_clients=len(clients)
     )
-    server_app = flwr.serverapp.ServerApp()
-
-    @server_app.main()
-    def main(grid, context):
-        strategy.start(grid, flower_arrays(start), num_rounds=10)
-
     flwr.simulation.run_simulation(
-        server_app, flower_client_app(model, clients, LocalSgd(1, 10, 0.1)), len(clients)
+        flower_server_app(strategy, start, num_rounds=10),
+        flower_client_app(model, clients, LocalSgd(1, 10, 0.1)),
+        len(clients),
     )
 
 Ours differs from `federate`: every client has the time it needs, there is no second vector, and a
@@ -35,7 +31,7 @@ from mlsys_lib.federated_learning.aggregation import Aggregation, Update
 from mlsys_lib.federated_learning.clients import Client
 from mlsys_lib.federated_learning.local import LocalSolver
 from mlsys_lib.federated_learning.model import Model
-from mlsys_lib.federated_learning.rounds import _SAMPLING, _fault
+from mlsys_lib.federated_learning.rounds import SAMPLING_STREAM, fault_of
 from mlsys_lib.federated_learning.sampling import Sampling
 from mlsys_lib.federated_learning.workers import LocalClients
 
@@ -121,6 +117,32 @@ def flower_strategy(
     return made(sampling, aggregation, num_clients, seed, patience_s)
 
 
+def flower_server_app(strategy: Any, start: np.ndarray, *, num_rounds: int, **options: Any) -> Any:
+    """Return a `flwr.serverapp.ServerApp` that runs a strategy.
+
+    Parameters
+    ----------
+    strategy : Strategy
+        Ours, or any other that takes weights under the name "weights".
+    start : ndarray of shape (k,)
+        w_0.
+    num_rounds : int
+        T ≥ 1.
+    **options
+        For the strategy's `start`, such as Flower's `evaluate_fn`.
+    """
+    from flwr.serverapp import ServerApp
+
+    positive_int("num_rounds", num_rounds)
+    app = ServerApp()
+
+    def main(grid: Any, context: Any) -> None:
+        strategy.start(grid, flower_arrays(start), num_rounds=num_rounds, **options)
+
+    app.main()(main)
+    return app
+
+
 def flower_arrays(weights: np.ndarray) -> Any:
     """Return weights as the `flwr.app.ArrayRecord` that both sides send."""
     from flwr.app import Array, ArrayRecord
@@ -153,7 +175,7 @@ class _Hooks:
         if not self._nodes:
             self._meet(grid)
         round = server_round - 1  # Flower counts from 1
-        rng = np.random.default_rng([self._seed, _SAMPLING, round, 0])
+        rng = np.random.default_rng([self._seed, SAMPLING_STREAM, round, 0])
         self._sampled = list(self._sampling(round, self._shares, rng))
         self._weights = arrays["weights"].numpy()
         config["server-round"] = server_round
@@ -207,7 +229,7 @@ class _Hooks:
 
     def _fault(self, update: Update) -> str:
         same = update.weights.shape == self._weights.shape
-        return _fault(update) if same else f"weights have shape {update.weights.shape}"
+        return fault_of(update) if same else f"weights have shape {update.weights.shape}"
 
 
 def _sound(replies: Iterable[Any]) -> list[Any]:

@@ -33,7 +33,10 @@ __all__ = [
     "federate",
 ]
 
-_SAMPLING, _SYSTEMS = 0, 2  # workers has 1: each purpose draws from a generator of its own
+SAMPLING_STREAM, SYSTEMS_STREAM = (
+    0,
+    2,
+)  # workers has 1: each purpose draws from a generator of its own
 
 Traces = Mapping[str, Callable[[np.ndarray], float]]
 
@@ -174,7 +177,7 @@ class _Server:
         works = {i: visit.work for i, visit in visits.items() if not visit.lost}
         answers = self._ask(t, works, weights, control)
         lost = {i: visit.lost for i, visit in visits.items() if visit.lost}
-        lost |= {i: reason for i, got in answers.items() if (reason := _fault(got))}
+        lost |= {i: reason for i, got in answers.items() if (reason := fault_of(got))}
         sound = {i: got for i, got in answers.items() if isinstance(got, Update) and i not in lost}
         new = self._aggregate(t, weights, [sound[i] for i in sampled if i in sound])
         diverged = not np.isfinite(new).all()
@@ -197,7 +200,7 @@ class _Server:
         return getattr(self.aggregation, "takes_nobody", False)
 
     def _sample(self, t: int) -> list[int]:
-        rng = np.random.default_rng([self.seed, _SAMPLING, t, 0])
+        rng = np.random.default_rng([self.seed, SAMPLING_STREAM, t, 0])
         sampled = self.sampling(t, self.shares, rng)
         if not len(sampled) and not self._takes_nobody:
             raise ValueError(f"sampling must return at least one client, got none in round {t}")
@@ -212,7 +215,7 @@ class _Server:
         if self.systems is None:
             return dict.fromkeys(clients, Visit()), 0.0
         sizes = [self.local.clients[i].num_examples for i in clients]
-        rng = np.random.default_rng([self.seed, _SYSTEMS, t, 0])
+        rng = np.random.default_rng([self.seed, SYSTEMS_STREAM, t, 0])
         visits, seconds = self.systems(t, clients, sizes, size, self.local_epochs, rng)
         return dict(zip(clients, visits, strict=True)), seconds
 
@@ -231,7 +234,7 @@ class _Server:
         return checked_vector(f"aggregation's weights in round {t}", new, weights.shape)
 
 
-def _fault(answer: Update | str) -> str:
+def fault_of(answer: Update | str) -> str:
     """Return in words why an answer cannot be used, "" if it can."""
     if isinstance(answer, str):
         return answer

@@ -12,30 +12,32 @@ import pytest
 from mlsys_lib.comm import Run, simulate
 from mlsys_lib.datasets import fashion_mnist
 from mlsys_lib.explorers.gradient_compression import wire as module
-from mlsys_lib.explorers.gradient_compression import wire_explorer
+from mlsys_lib.explorers.gradient_compression import wire_explorer, wire_runs
 from mlsys_lib.explorers.gradient_compression.wire import (
-    ADDED,
     COUNTS,
+    SETTABLE,
+    WORKERS,
+    describe_wire,
+    received_bytes,
+    wire,
+    wire_table,
+)
+from mlsys_lib.explorers.gradient_compression.wire_runs import (
+    ADDED,
     GATHERED,
     GRID,
     NUM_ELEMENTS,
     NUM_STEPS,
     RATES,
-    SETTABLE,
     SIZES,
     TARGET,
     WINDOW,
-    WORKERS,
     compressor_of,
-    describe_wire,
     gradient,
     memory_of,
-    received_bytes,
     share_wrong,
     steps_of,
     train,
-    wire,
-    wire_table,
 )
 from mlsys_lib.gradient_compression import train_compressed
 from mlsys_lib.plots.gradient_compression import Method, Wire, WirePlot
@@ -110,7 +112,7 @@ def test_a_wrong_count_of_bytes_is_noticed(planted: str, monkeypatch: pytest.Mon
 def test_a_forgotten_memory_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted mistake: the switch does nothing."""
     run = run_again("top-k", 12, 8, True)
-    monkeypatch.setattr(module, "memory_of", lambda memory: memory_of(False))
+    monkeypatch.setattr(wire_runs, "memory_of", lambda memory: memory_of(False))
     monkeypatch.setattr(module, "train", train.__wrapped__)  # without its cache
     with pytest.raises(AssertionError):
         held_to_a_run("top-k", 12, 8, True, run)

@@ -39,7 +39,8 @@ from mlsys_lib.federated_learning import (
     qfedsgd,
     qffl_loss,
 )
-from mlsys_lib.plots.federated_learning.fairness import Fairness, FairnessPlot
+from mlsys_lib.plots.federated_learning.fairness import FairnessPlot
+from mlsys_lib.plots.federated_learning.outcomes import Fairness
 from tests.explorers import test_collectives_layout as layout
 
 module = import_module("mlsys_lib.explorers.federated_learning.fairness")

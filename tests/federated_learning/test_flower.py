@@ -15,6 +15,7 @@ from mlsys_lib.federated_learning.clients import Client
 from mlsys_lib.federated_learning.flower import (
     flower_arrays,
     flower_client_app,
+    flower_server_app,
     flower_strategy,
 )
 from mlsys_lib.federated_learning.local import LocalSgd
@@ -71,6 +72,13 @@ class ClientApp:
         return lambda function: self.functions.update(query=function)
 
 
+class ServerApp:
+    """Like Flower's: its main function, for a grid and a context."""
+
+    def main(self) -> Callable[[Any], None]:
+        return lambda function: setattr(self, "run", function)
+
+
 class Strategy:
     """Like Flower's `start`: ask, collect, aggregate; no arrays means that the old ones stay."""
 
@@ -118,7 +126,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
         "flwr": {},
         "flwr.app": app | {"MetricRecord": dict, "RecordDict": dict},
         "flwr.clientapp": {"ClientApp": ClientApp},
-        "flwr.serverapp": {},
+        "flwr.serverapp": {"ServerApp": ServerApp},
         "flwr.serverapp.strategy": {"Strategy": Strategy},
     }
     for name, parts in contents.items():
@@ -208,6 +216,20 @@ class FailsFor:
             raise RuntimeError("out of memory")
         weights, num_steps = self._honest(model, client, *rest)
         return (weights * np.nan, 1) if i in self._broken else (weights, num_steps)
+
+
+def test_the_server_app_runs_the_strategy_for_its_rounds() -> None:
+    pieces = Everyone(), MeanByExamples()
+    solver = LocalSgd(1, 10, 0.1)
+    strategy = flower_strategy(*pieces, num_clients=len(CLIENTS), seed=3)
+    runs: list[Any] = []
+    start = strategy.start
+    strategy.start = lambda *args, **options: runs.append(start(*args, **options))
+    server_app = flower_server_app(strategy, START, num_rounds=4)
+    server_app.run(Grid(flower_client_app(MODEL, CLIENTS, solver, seed=3), len(CLIENTS)), None)
+    assert np.array_equal(runs[0], here(*pieces, solver).weights)
+    with pytest.raises(ValueError, match="num_rounds must be an integer >= 1, got 0"):
+        flower_server_app(strategy, START, num_rounds=0)
 
 
 def test_a_client_that_fails_costs_its_update_as_in_federate() -> None:

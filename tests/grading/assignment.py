@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,29 @@ EXERCISES = Path(__file__).resolve().parents[2] / "exercises"
 
 @dataclass(frozen=True)
 class Assignment:
-    """The assignment of a topic; `imports` is source that stands above each answer."""
+    """The assignment of a topic.
+
+    Attributes
+    ----------
+    topic : str
+    public : mapping of str to sequence of callable
+        The public tests of each exercise.
+    imports : str
+        Source that stands above each answer.
+    caught : mapping of str to mapping of str to str
+        For each exercise and planted mistake a pattern of what a learner reads about it.
+    may_warn : str, optional
+        How a RuntimeWarning begins that mistakes may give, as it is their own.
+    answers : mapping of str to tuple of str
+        The functions of an exercise that asks for others than the one of its name.
+    """
 
     topic: str
     public: Mapping[str, Sequence[Callable[..., None]]]
     imports: str
+    caught: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    may_warn: str | None = None
+    answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> dict[str, list[dict[str, Any]]]:
@@ -40,10 +58,9 @@ class Assignment:
 
     def graded(self, exercise: str, source: str, role: str, secret: bytes = b"x") -> str:
         """Run the public tests or the hidden cell on an answer; return all that went wrong."""
-        namespace: dict[str, Any] = {
-            exercise: Answer(f"{self.imports}\n{source}", exercise),
-            "STUDENT": "ada",
-        }
+        above = f"{self.imports}\n{source}"
+        asked = {name: Answer(above, name) for name in self.answers.get(exercise, (exercise,))}
+        namespace: dict[str, Any] = {**asked, "STUDENT": "ada"}
 
         def hidden() -> None:
             exec(self.cell(exercise, role), namespace)
@@ -51,7 +68,7 @@ class Assignment:
         said = []
         with grading(Context(self.topic, "ada", secret)):
             for test in self.public[exercise] if role == "public" else [hidden]:
-                arguments = [namespace[exercise], "ada"][: test.__code__.co_argcount]
+                arguments = [*asked.values(), "ada"][: test.__code__.co_argcount]
                 try:
                     test(*arguments)
                 except Exception as error:

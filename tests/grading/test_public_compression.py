@@ -1,15 +1,12 @@
 """The exercises to Gradient compression: what answers are held to, and what catches mistakes."""
 
 import math
-import re
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
 
 from mlsys_lib.collectives import all_to_all, ring_all_gather
-from mlsys_lib.grading.context import Context, grading
 from mlsys_lib.grading.public.gradient_compression import TESTS
 from mlsys_lib.grading.public.gradient_compression.chances import (
     chances,
@@ -31,7 +28,6 @@ from mlsys_lib.grading.public.gradient_compression.signs import (
 )
 from mlsys_lib.grading.public.gradient_compression.sizes import SCHEMES, bits_of, draw_case
 from mlsys_lib.grading.variants import variant
-from tests.grading.answer import Answer
 from tests.grading.assignment import Assignment
 
 SECRETS = (b"one", b"two", b"three")
@@ -161,65 +157,18 @@ CAUGHT = {
         "clears_its_gradient": "the gradient belongs to the caller",
     },
 }
-MISTAKES = [(exercise, name) for exercise, named in CAUGHT.items() for name in named]
 IMPORTS = "from mlsys_lib.collectives import gather, ring_all_gather, tree_broadcast"
 
 
-@dataclass(frozen=True)
-class TwoAnswers(Assignment):
-    """An assignment in which one exercise asks for two functions."""
-
-    def graded(self, exercise: str, source: str, role: str, secret: bytes = b"x") -> str:
-        """Run the tests of `pack_signs` on both of its functions, and others as usual."""
-        if exercise != "pack_signs":
-            return super().graded(exercise, source, role, secret)
-        names = ("pack_signs", "unpack_signs")
-        answers = {name: Answer(f"{self.imports}\n{source}", name) for name in names}
-        runs: list[Any] = [lambda test=test: test(*answers.values()) for test in TESTS[exercise]]
-        if role == "hidden":
-            runs = [lambda: exec(self.cell(exercise, role), dict(answers))]
-        said = []
-        with grading(Context(self.topic, "ada", secret)):
-            for run in runs:
-                try:
-                    run()
-                except Exception as error:
-                    said.append(f"{type(error).__name__}: {error}")
-        return "\n".join(said)
-
-
-ASSIGNMENT = TwoAnswers("gradient_compression", TESTS, IMPORTS)
+ASSIGNMENT = Assignment(
+    "gradient_compression",
+    TESTS,
+    IMPORTS,
+    CAUGHT,
+    may_warn="",
+    answers={"pack_signs": ("pack_signs", "unpack_signs")},
+)
 cell, graded = ASSIGNMENT.cell, ASSIGNMENT.graded
-
-
-@pytest.mark.parametrize("secret", SECRETS)
-@pytest.mark.parametrize("exercise", CAUGHT)
-def test_the_solution_passes_whatever_the_secret(exercise, secret):
-    for role in ("public", "hidden"):
-        assert graded(exercise, cell(exercise, "answer"), role, secret) == ""
-
-
-@pytest.mark.parametrize("exercise", CAUGHT)
-def test_the_stub_fails_both_kinds_of_tests(exercise):
-    stub = cell(exercise, "answer", "student")
-    for role in ("public", "hidden"):
-        assert "NotImplementedError" in graded(exercise, stub, role)
-
-
-@pytest.mark.filterwarnings("default::RuntimeWarning")  # a mistake's own
-@pytest.mark.parametrize(("exercise", "name"), MISTAKES)
-def test_a_planted_mistake_is_told_its_idea_and_fails_for_every_secret(exercise, name):
-    source = ASSIGNMENT.mistake(exercise, name)
-    said = graded(exercise, source, "public")
-    assert re.search(CAUGHT[exercise][name], said, re.DOTALL), said
-    for secret in SECRETS:
-        assert graded(exercise, source, "hidden", secret)
-
-
-def test_every_planted_mistake_is_accounted_for():
-    planted = ASSIGNMENT.planted()
-    assert planted == {exercise: set(named) for exercise, named in CAUGHT.items()}
-    assert min(map(len, planted.values())) >= 5
 
 
 # -- the measures keep the laws of what they measure -----------------------------------------------

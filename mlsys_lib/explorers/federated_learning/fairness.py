@@ -39,7 +39,8 @@ from mlsys_lib.federated_learning import (
     synthetic,
 )
 from mlsys_lib.federated_learning.ditto import personal_model
-from mlsys_lib.plots.federated_learning.fairness import Fairness, FairnessPlot, Outcome
+from mlsys_lib.plots.federated_learning.fairness import FairnessPlot
+from mlsys_lib.plots.federated_learning.outcomes import Fairness, Outcome
 
 FAIRNESS = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 NUM_ROUNDS, BATCH_SIZE = 40, 50
