@@ -68,7 +68,7 @@ def check_enough(what: str, found: Collection[int], threshold: int) -> None:
 
 
 class SecureClient:
-    """One client; its methods are its messages, in their order.
+    """One client; its methods are its messages, in their order, each given once.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class SecureClient:
         self._keys: dict[int, PublicKeys] = {}
         self._pair_keys: dict[int, bytes] = {}
         self._shares: dict[int, tuple[Share, Share]] = {}
-        self._asked = False
+        self._answered: set[str] = set()
 
     def advertise(self) -> PublicKeys:
         """Round 0: return the public keys."""
@@ -123,8 +123,9 @@ class SecureClient:
             If they are fewer than the threshold.
         ValueError
             If the threshold is not more than half of them: two halves could be asked for one secret
-            each. Or if this client is not among them.
+            each. Or if this client is not among them, or is asked again.
         """
+        self._refuse_again("keys")
         check_enough("keys", keys, self._threshold)
         if self.client not in keys:
             raise ValueError(f"keys must hold those of client {self.client}, got {sorted(keys)}")
@@ -137,6 +138,7 @@ class SecureClient:
         )
         shares = dict(zip(keys, zip(of_mask_key, of_self_mask, strict=True), strict=True))
         self._shares[self.client] = shares.pop(self.client)
+        self._answered.add("keys")
         return {other: self._sealed(other, pair) for other, pair in shares.items()}
 
     def masked_vector(self, sealed: Mapping[int, bytes]) -> np.ndarray:
@@ -152,8 +154,10 @@ class SecureClient:
         AbortedRound
             If, with this client, they are fewer than the threshold.
         ValueError
-            If a message was changed, or is for or from somebody else.
+            If a message was changed, or is for or from somebody else. If the server asks again: two
+            vectors under different masks tell about the masks.
         """
+        self._refuse_again("sealed")
         check_enough("shares", {self.client, *sealed}, self._threshold)
         strangers = sorted(set(sealed) - set(self._keys))
         if strangers:
@@ -163,6 +167,7 @@ class SecureClient:
         for other in sealed:
             seed = shared_key(self._mask_key, self._keys[other].mask, b"mask", self._group)
             seeds.append((seed, pair_sign(self.client, other)))
+        self._answered.add("sealed")
         return add_masks(self._vector, seeds)
 
     def open_shares(self, survivors: Collection[int]) -> OpenedShares:
@@ -181,15 +186,18 @@ class SecureClient:
         ValueError
             If the server asks again: with another list it would get the other secret.
         """
-        if self._asked:
-            raise ValueError(f"survivors must be named once to client {self.client}, got another")
+        self._refuse_again("survivors")
         strangers = sorted(set(survivors) - set(self._shares))
         if strangers:
             raise ValueError(f"survivors must be clients that shared their keys, got {strangers}")
         check_enough("survivors", survivors, self._threshold)
-        self._asked = True
+        self._answered.add("survivors")
         of_lost = {j: pair[0] for j, pair in self._shares.items() if j not in survivors}
         return OpenedShares(of_lost, {j: self._shares[j][1] for j in survivors})
+
+    def _refuse_again(self, what: str) -> None:
+        if what in self._answered:
+            raise ValueError(f"{what} must be named once to client {self.client}, got more")
 
     def _sealed(self, other: int, shares: tuple[Share, Share]) -> bytes:
         text = b"".join(share.value.to_bytes(SHARE_BYTES, "big") for share in shares)

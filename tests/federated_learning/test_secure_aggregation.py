@@ -142,6 +142,18 @@ def test_a_client_that_is_asked_for_both_secrets_refuses() -> None:
         clients[0].open_shares([0, 1, 2, 3, 4])
 
 
+def test_a_client_gives_each_message_once() -> None:
+    """Two vectors under other masks differ by masks alone, and tell the server what they are."""
+    _, clients = parties(5, 3)
+    keys = {i: client.advertise() for i, client in clients.items()}
+    sealed = {i: client.share_keys(keys) for i, client in clients.items()}
+    with pytest.raises(ValueError, match="keys must be named once to client 0"):
+        clients[0].share_keys({i: keys[i] for i in range(4)})
+    clients[0].masked_vector({i: sealed[i][0] for i in (1, 2, 3)})
+    with pytest.raises(ValueError, match="sealed must be named once to client 0"):
+        clients[0].masked_vector({i: sealed[i][0] for i in (1, 2)})
+
+
 def test_a_client_that_is_named_again_and_again_is_one_survivor() -> None:
     """Else a server that names client 0 alone gets b_0 and the mask keys of all others."""
     server, clients = parties(5, 3)
