@@ -44,8 +44,7 @@ class Client:
         for name, values in (("X", X), ("y", y)):
             if values.dtype.kind not in "biuf":
                 raise TypeError(f"{name} must hold numbers, got {values.dtype}")
-            if not np.isfinite(values).all():
-                raise ValueError(f"{name} must be finite, it is not")
+            check_finite(name, values)
         object.__setattr__(self, "X", X if X.dtype.kind == "f" else X.astype(np.float64))
         object.__setattr__(self, "y", y)
 
@@ -64,6 +63,14 @@ def client_weights(clients: Sequence[Client]) -> np.ndarray:
     check_clients(clients)
     sizes = np.array([client.num_examples for client in clients])
     return np.asarray(sizes / sizes.sum())
+
+
+def check_finite(name: str, values: np.ndarray) -> None:
+    """Raise `ValueError` with the first number of an array that is not finite, and its place."""
+    wrong = np.argwhere(~np.isfinite(values))
+    if len(wrong):
+        at = tuple(wrong[0].tolist())
+        raise ValueError(f"{name} must be finite, got {values[at]} at {list(at)}")
 
 
 def check_clients(clients: Sequence[Client]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from mlsys_lib.core.validate import integer, positive, positive_int
 from mlsys_lib.federated_learning.aggregation import Aggregation, Update
-from mlsys_lib.federated_learning.clients import Client, checked_client_weights
+from mlsys_lib.federated_learning.clients import Client, check_finite, checked_client_weights
 from mlsys_lib.federated_learning.history import History
 from mlsys_lib.federated_learning.local import ClientState, LocalSolver
 from mlsys_lib.federated_learning.model import Model
@@ -253,8 +253,7 @@ def _size(update: Update) -> str:
 
 def _checked_start(model: Model, start: np.ndarray) -> np.ndarray:
     start = checked_vector("start", start, (model.num_weights,))
-    if not np.isfinite(start).all():
-        raise ValueError("start must be finite, it is not")
+    check_finite("start", start)
     return start
 
 

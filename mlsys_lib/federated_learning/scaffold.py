@@ -23,7 +23,7 @@ import numpy as np
 
 from mlsys_lib.core.validate import positive
 from mlsys_lib.federated_learning.aggregation import Update
-from mlsys_lib.federated_learning.clients import Client
+from mlsys_lib.federated_learning.clients import Client, check_finite
 from mlsys_lib.federated_learning.local import ClientState, LearningRate, LocalSgd
 from mlsys_lib.federated_learning.model import Model
 from mlsys_lib.federated_learning.rounds import History, Traces, federate
@@ -132,8 +132,7 @@ class ControlledSgd:
             _Corrected(model, common - own), client, weights, rng, work, state
         )
         change = (weights - local) / (num_steps * self.sgd.rate(state.round)) - common
-        if not np.isfinite(change).all():
-            raise ValueError("control must be finite, it is not")
+        check_finite("control", change)
         state.memory["control"] = own + change
         state.sent_control = change
         return local, num_steps

@@ -38,8 +38,8 @@ def test_given_weights_need_not_be_by_examples() -> None:
         (np.ones((0, 2)), np.ones(0), "a client must have at least one example, got none"),
         (np.ones((3, 2)), np.ones(2), r"shapes \(n, d\) and \(n,\), got \(3, 2\), \(2,\)"),
         (np.ones(3), np.ones(3), r"shapes \(n, d\) and \(n,\), got \(3,\), \(3,\)"),
-        (np.array([[np.nan]]), np.ones(1), "X must be finite, it is not"),
-        (np.ones((1, 1)), np.array([np.inf]), "y must be finite, it is not"),
+        (np.array([[np.nan]]), np.ones(1), r"X must be finite, got nan at \[0, 0\]"),
+        (np.ones((1, 1)), np.array([np.inf]), r"y must be finite, got inf at \[0\]"),
     ],
 )
 def test_examples_that_cannot_be_learned_from_are_refused(X, y, message: str) -> None:

@@ -299,7 +299,7 @@ def test_one_client_with_one_example_is_enough() -> None:
         ({"clients": []}, "clients must hold at least one client, got none"),
         ({"num_rounds": 0}, "num_rounds must be an integer >= 1, got 0"),
         ({"start": np.zeros(2)}, r"start must have shape \(3,\), got \(2,\)"),
-        ({"start": np.full(3, np.nan)}, "start must be finite, it is not"),
+        ({"start": np.full(3, np.nan)}, r"start must be finite, got nan at \[0\]"),
         ({"seed": -1}, "seed must be an integer >= 0, got -1"),
         ({"local_epochs": 0}, "local_epochs must be finite and > 0, got 0"),
         ({"client_weights": [0.3] * 5}, "client_weights must sum to one, got 1.5"),
