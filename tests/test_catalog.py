@@ -10,9 +10,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import citation_labels
 import pytest
 from cheat_sheet import row_lines, summary
 from exercise_box import label_of
+from pybtex.database import parse_file
 
 from mlsys_lib.catalog import CATALOG_PATH, Row, load_catalog
 
@@ -142,6 +144,18 @@ def test_every_source_is_in_the_bibliography() -> None:
     assert {key for row in CATALOG.rows for key in row.sources} - set(keys) == set()
 
 
+def test_no_two_works_are_cited_alike() -> None:
+    works = parse_file(str(CHAPTERS / "references.bib")).entries.values()
+    labels = [entry.label for entry in citation_labels.AsCited().format_entries(works)]
+    assert len(set(labels)) == len(labels) == len(works)
+    lettered: dict[str, str] = {}
+    for label in labels:
+        if label[-1].isalpha():
+            lettered[label[:-1]] = lettered.get(label[:-1], "") + label[-1]
+    assert lettered["Li et al., 2020"] == "abcde"
+    assert all(letters == "abcdefgh"[: len(letters)] for letters in lettered.values())
+
+
 def test_every_erratum_is_on_the_errata_page_and_the_other_way_round() -> None:
     on_page = {label for label in labels_of("errata") if label.startswith("E-")}
     assert on_page == {row.erratum for row in CATALOG.rows if row.erratum} | {"E-59"}
@@ -240,7 +254,7 @@ def test_sphinx_builds_the_page_without_a_warning(tmp_path: Path) -> None:
     (source / "index.md").write_text("# Index\n```{toctree}\n:glob:\n*\n```\n", "utf-8")
     (source / "conf.py").write_text(
         f"import sys; sys.path.insert(0, {str(ROOT / 'sphinx_ext')!r})\n"
-        "extensions = ['myst_parser', 'sphinxcontrib.bibtex', 'cheat_sheet']\n"
+        "extensions = ['myst_parser', 'sphinxcontrib.bibtex', 'cheat_sheet', 'citation_labels']\n"
         "myst_enable_extensions = ['dollarmath']\n"
         "bibtex_bibfiles = ['references.bib']\n",
         "utf-8",

@@ -72,7 +72,7 @@ class QSGD(Compressor):
     code: str = "fixed"
     bucket_size: int | None = None
 
-    name = "qsgd"
+    name = "QSGD"
     is_unbiased = True
     aggregation = "all_gather"
 

@@ -57,7 +57,7 @@ class TernGrad(Compressor):
 
     clip: float | None = None
 
-    name = "terngrad"
+    name = "TernGrad"
     aggregation = "all_gather"
 
     def __post_init__(self) -> None:

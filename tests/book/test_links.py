@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,13 +12,17 @@ LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "vid
 
 
 class PageLinks(HTMLParser):
-    """The anchors of a page, where its links lead, and what it loads by itself."""
+    """The anchors and explorers of a page, where its links lead, and what it loads by itself."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.anchors: set[str] = {"", "top"}
         self.links: set[str] = set()
         self.loads: set[str] = set()
+        self.explorer = ""
+        self.controls: dict[str, list[str]] = {}
+        self.data: dict[str, str] = {}
+        self.is_data = False
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -29,6 +34,36 @@ class PageLinks(HTMLParser):
             self.loads.add(found["href"])
         if tag in LOADING and LOADING[tag] in found:
             self.loads.add(found[LOADING[tag]])
+        if "data-name" in found:
+            self.explorer = found["data-name"]
+            self.controls[self.explorer] = []
+        if "data-control" in found:
+            self.controls[self.explorer].append(found["data-control"])
+        self.is_data = tag == "script" and found.get("type") == "application/json"
+
+    def handle_data(self, data: str) -> None:
+        if self.is_data and self.explorer:
+            self.data[self.explorer] = self.data.get(self.explorer, "") + data
+
+    def handle_endtag(self, tag: str) -> None:
+        self.is_data = False
+
+    def has_position(self, state: str) -> bool:
+        """Whether an explorer can be set to "name:control=key,…", all its controls in order."""
+        name, _, settings = state.partition(":")
+        if name not in self.data:
+            return False
+        asked = [tuple(setting.split("=")) for setting in settings.split(",")]
+        if [control for control, *_ in asked] != self.controls[name]:
+            return False
+        data = json.loads(self.data[name])
+        node = data["tree"]
+        for _, key in asked:
+            keys = [choice[0] for choice in data["lists"][node[0]]]
+            if key not in keys:
+                return False
+            node = node[keys.index(key) + 1]
+        return True
 
 
 @cache
@@ -49,11 +84,14 @@ def broken_links(site: Path, path: Path) -> list[str]:
         if parts.scheme or parts.netloc:
             continue
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-        # What stands behind a colon is the position of an explorer: #ring:workers=8
-        anchor = unquote(parts.fragment).split(":")[0]
         if not target.is_relative_to(site) or not target.is_file():
             broken.append(f"{path.relative_to(site)}: {link} (no such file)")
-        elif target.suffix == ".html" and anchor not in links_of(target).anchors:
+        elif target.suffix != ".html":
+            continue
+        elif ":" in parts.fragment:  # sets an explorer: #ring:workers=8,step=7
+            if not links_of(target).has_position(parts.fragment):
+                broken.append(f"{path.relative_to(site)}: {link} (no such position)")
+        elif unquote(parts.fragment) not in links_of(target).anchors:
             broken.append(f"{path.relative_to(site)}: {link} (no such anchor)")
     return sorted(broken)
 
@@ -87,3 +125,20 @@ def test_a_script_from_another_host_is_found():
         '<script src="https://example.org/a.js"></script><a href="https://example.org/">'
     )
     assert page.loads == {"https://example.org/a.js"}
+
+
+def test_a_link_that_no_explorer_can_follow_is_found(tmp_path):
+    tree = [0, [1, 0], [2, 1, 2]]  # the second control has one value, and then two
+    lists = [[["1", "one"], ["2", "two"]], [["x", "x"]], [["x", "x"], ["y%20z", "y z"]]]
+    (tmp_path / "a.html").write_text(
+        '<section data-name="sum"><p data-control="n"></p><p data-control="what"></p>'
+        f'<script type="application/json">{json.dumps({"tree": tree, "lists": lists})}</script>'
+        '</section><a href="#sum:n=2,what=y%20z"></a><a href="#sum:n=1,what=y%20z"></a>'
+        '<a href="#sum:n=2"></a><a href="#sums:n=2,what=x"></a><a href="#sum:m=2,what=x"></a>'
+    )
+    assert [link.split()[1] for link in broken_links(tmp_path, tmp_path / "a.html")] == [
+        "#sum:m=2,what=x",
+        "#sum:n=1,what=y%20z",
+        "#sum:n=2",
+        "#sums:n=2,what=x",
+    ]

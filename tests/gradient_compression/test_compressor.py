@@ -46,7 +46,7 @@ ANY_SIZE = [
     Atomo(1),
 ]
 TWELVE = [*ANY_SIZE, TopK(5), RandomK(5, unbiased=True), Atomo(4.5), SpectralAtomo([(3, 4)], 2)]
-FIXED = [c for c in ANY_SIZE if c.name in ("uncompressed", "qsgd", "terngrad", "sign", "1-bit")]
+FIXED = [c for c in ANY_SIZE if c.name in ("uncompressed", "QSGD", "TernGrad", "sign", "1-bit")]
 
 
 def label(compressor: Compressor) -> str:
@@ -115,7 +115,7 @@ def test_one_number_is_kept(compressor: Compressor, value: float) -> None:
 @pytest.mark.parametrize("k", [1, 2, 5, 8, 40])
 def test_the_error_is_within_its_bound(compressor: Compressor, k: int) -> None:
     """Mean over draws, if chance matters; the margin of 4 standard errors fails once in 30 000."""
-    draws, chance = 60 if compressor.name in ("qsgd", "terngrad") else 1, rng()
+    draws, chance = 60 if compressor.name in ("QSGD", "TernGrad") else 1, rng()
     for x in vectors(k):
         sample = [compressor.compress(x, chance) for _ in range(draws)]
         errors = np.sum((np.array(sample) - x) ** 2, axis=1) / np.sum(x**2)
@@ -207,7 +207,7 @@ def test_a_message_of_another_compressor_is_refused(compressor: Compressor) -> N
 def test_a_short_message_of_a_large_k_takes_little_memory(compressor: Compressor) -> None:
     """Right header and settings, and then random bytes."""
     message = compressor.encode(np.ones(12), rng())
-    settings = message[5:13] if compressor.name == "qsgd" else message[:0]
+    settings = message[5:13] if compressor.name == "QSGD" else message[:0]
     header = np.concatenate([message[:1], wire.pack_uint32(wire.MAX_ELEMENTS), settings])
     chance = rng()
     tracemalloc.start()
@@ -225,7 +225,7 @@ def test_a_compressor_says_what_it_is(compressor: Compressor) -> None:
     assert compressor.name
     assert compressor.aggregation in ("all_reduce", "all_gather")
     contraction = compressor.error_bound(12) < 1
-    assert compressor.is_unbiased or contraction or compressor.name in ("terngrad", "threshold")
+    assert compressor.is_unbiased or contraction or compressor.name in ("TernGrad", "threshold")
 
 
 @pytest.mark.parametrize("value", [1e39, -1e300])
