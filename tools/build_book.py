@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from execute_ahead import execute_ahead
+
 ROOT = Path(__file__).resolve().parent.parent
 # What a cell can see besides its own text. Data that chapters read belongs here too.
 CELL_INPUTS = (
@@ -33,7 +35,7 @@ CELL_INPUTS = (
 PAGE_INPUTS = (*CELL_INPUTS, "_toc.yml", "_static", "third_party", "chapters/references.bib")
 # All there is: while this stays the same, there is nothing to do. Of chapters and exercises Sphinx
 # knows which pages they change.
-BOOK_INPUTS = (*PAGE_INPUTS, "chapters", "exercises", "tools/build_book.py")
+BOOK_INPUTS = (*PAGE_INPUTS, "chapters", "exercises", "tools")
 
 
 def files_under(path: Path) -> Iterator[Path]:
@@ -103,6 +105,7 @@ def bring_up_to_date(root: Path) -> int:
     cells = digest(root, CELL_INPUTS)
     drop_if_changed(made / "cells.key", cells, made / ".jupyter_cache", *pages)
     drop_if_changed(made / "pages.key", digest(root, PAGE_INPUTS), *pages)
+    execute_ahead(sorted((root / "chapters").glob("*.ipynb")), made / ".jupyter_cache")
     log_file = made / "book.log"
     status = run_jupyter_book(root, log_file)
     if status != 0:

@@ -6,7 +6,9 @@ import re
 import textwrap
 
 import build_book
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 PAGE = """\
 ---
@@ -26,6 +28,22 @@ with Path("../executions.txt").open("a") as file:
     file.write("x")
 print("answer", ANSWER, os.environ.get("MLSYS_STATIC"))
 ```
+"""
+
+
+# Ends only beside another notebook: each says that it is there and waits for the other.
+MEET = """\
+import os, time
+from pathlib import Path
+
+with Path("../executions.txt").open("a") as file:
+    file.write("x")
+Path("../here_{me}").touch()
+deadline_s = time.monotonic() + 60
+while not Path("../here_{other}").exists():
+    assert time.monotonic() < deadline_s, "nobody came"
+    time.sleep(0.01)
+print("met with", os.environ.get("MLSYS_STATIC"))
 """
 
 
@@ -54,15 +72,23 @@ class ScratchBook:
     def write_page(self, text):
         (self.root / "chapters" / "index.md").write_text(text)
 
+    def write_notebook(self, name, cell):
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+        cells = [new_markdown_cell(f"# Notebook {name}"), new_code_cell(cell)]
+        notebook = new_notebook(metadata=metadata, cells=cells)
+        nbformat.write(notebook, self.root / "chapters" / f"{name}.ipynb")
+
     def write_answer(self, value):
         (self.root / "mlsys_lib" / "answer.py").write_text(f"ANSWER = {value}\n")
 
     def build(self):
         return build_book.build(self.root)
 
+    def text_of(self, name):
+        return (self.root / "_build" / "html" / "chapters" / f"{name}.html").read_text()
+
     def printed(self):
-        page = (self.root / "_build" / "html" / "chapters" / "index.html").read_text()
-        return re.findall(r"answer (\d+) (\w+)", page)
+        return re.findall(r"answer (\d+) (\w+)", self.text_of("index"))
 
     def executions(self):
         return len((self.root / "executions.txt").read_text())
@@ -107,6 +133,20 @@ def test_a_warning_fails_the_build_each_time_until_it_is_mended(book, capfd):
 def test_an_error_in_a_cell_fails_the_build(book):
     book.write_page(PAGE.replace("ANSWER, os", "ANSWER / 0, os"))
     assert book.build() != 0
+
+
+def test_two_notebooks_execute_side_by_side_and_once(book):
+    for me, other in ("ab", "ba"):
+        book.write_notebook(me, MEET.format(me=me, other=other))
+    chapters = "chapters: [{file: chapters/a}, {file: chapters/b}]"
+    (book.root / "_toc.yml").write_text(f"format: jb-book\nroot: chapters/index\n{chapters}\n")
+    assert book.build() == 0
+    assert all("met with 1" in book.text_of(name) for name in "ab")
+    assert book.executions() == 3, "both of them, and the first page"
+
+    book.write_notebook("a", "1 / 0")
+    assert book.build() != 0
+    assert book.executions() == 3, "b's outputs are still good"
 
 
 def test_the_last_line_says_where_to_open_the_book(book, capfd):
