@@ -168,5 +168,5 @@ def as_gradient(x: np.ndarray) -> np.ndarray:
 
 def magnitudes_of(x: np.ndarray) -> np.ndarray:
     """Return |x| as float64, of x that `as_gradient` takes."""
-    magnitudes: np.ndarray = np.abs(as_gradient(x)).astype(np.float64, copy=False)
+    magnitudes: np.ndarray = np.abs(as_gradient(x), dtype=np.float64)
     return magnitudes

@@ -167,12 +167,12 @@ def bucket_norms(magnitudes: np.ndarray, bucket_size: int | None = None) -> np.n
     ValueError
         If a norm is beyond float32, about 3.4e38.
     """
-    starts = np.arange(0, len(magnitudes), bucket_size or len(magnitudes))
-    peaks = each_float32_above(np.maximum.reduceat(magnitudes, starts))
-    if len(starts) == 1:
-        squares = np.array([magnitudes @ magnitudes])
-    else:
-        squares = np.add.reduceat(magnitudes**2, starts)
+    d = bucket_size or len(magnitudes)
+    peaks = each_float32_above(np.maximum.reduceat(magnitudes, np.arange(0, len(magnitudes), d)))
+    whole = magnitudes[: len(magnitudes) // d * d].reshape(-1, d)
+    squares = np.einsum("ij,ij->i", whole, whole)
+    if len(rest := magnitudes[whole.size :]):
+        squares = np.append(squares, rest @ rest)
     return each_float32_above(np.maximum(np.sqrt(squares), peaks))
 
 
