@@ -9,6 +9,7 @@ pages are dropped when the look of them changed, and after every build that fail
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -117,15 +118,18 @@ def bring_up_to_date(root: Path) -> int:
 
 def build(root: Path) -> int:
     """Make `root/_build/html` the book of the sources in `root`; return 0 or an exit status."""
-    index = root / "_build" / "html" / "index.html"
-    key = root / "_build" / "book.key"
-    sources = digest(root, BOOK_INPUTS)
-    if not (index.is_file() and is_made_from(key, sources)):
-        key.unlink(missing_ok=True)
-        status = bring_up_to_date(root)
-        if status != 0:
-            return status
-        key.write_text(sources, encoding="utf-8")
+    made = root / "_build"
+    index, key = made / "html" / "index.html", made / "book.key"
+    made.mkdir(exist_ok=True)
+    with (made / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second build waits, and finds the book built
+        sources = digest(root, BOOK_INPUTS)
+        if not (index.is_file() and is_made_from(key, sources)):
+            key.unlink(missing_ok=True)
+            status = bring_up_to_date(root)
+            if status != 0:
+                return status
+            key.write_text(sources, encoding="utf-8")
     print(f"The book is built. Open {index.as_uri()}")
     return 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import build_book
 import nbformat
@@ -147,6 +148,13 @@ def test_two_notebooks_execute_side_by_side_and_once(book):
     book.write_notebook("a", "1 / 0")
     assert book.build() != 0
     assert book.executions() == 3, "b's outputs are still good"
+
+
+def test_two_builds_at_once_build_once(book):
+    with ThreadPoolExecutor() as threads:
+        statuses = list(threads.map(lambda _: book.build(), range(2)))
+    assert statuses == [0, 0]
+    assert book.executions() == 1
 
 
 def test_the_last_line_says_where_to_open_the_book(book, capfd):
