@@ -5,7 +5,8 @@
 # make bench   measure             make clean   remove what was made, but not .venv
 #
 # PYTHON=python3.12 picks the interpreter. TORCH=cpu gets PyTorch without CUDA (Linux).
-# PIP_EXTRA="..." adds options to `pip install`. PYTEST_ARGS="..." adds options to pytest.
+# PIP_EXTRA="..." adds options to `pip install`. PYTEST_ARGS="..." adds options to pytest, such as
+# -n 0: tests one after the other.
 
 export PYTHON TORCH PIP_EXTRA
 export PYTHONNOUSERSITE := 1
@@ -29,7 +30,7 @@ lab: environment
 	$(PY) -m jupyter lab --ServerApp.root_dir="$(CURDIR)" chapters
 
 test: environment
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest -n logical --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 check: environment
 	$(PY) -m ruff check .

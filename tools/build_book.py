@@ -18,8 +18,6 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from execute_ahead import execute_ahead
-
 ROOT = Path(__file__).resolve().parent.parent
 # What a cell can see besides its own text. Data that chapters read belongs here too.
 CELL_INPUTS = (
@@ -106,7 +104,9 @@ def bring_up_to_date(root: Path) -> int:
     cells = digest(root, CELL_INPUTS)
     drop_if_changed(made / "cells.key", cells, made / ".jupyter_cache", *pages)
     drop_if_changed(made / "pages.key", digest(root, PAGE_INPUTS), *pages)
-    execute_ahead(sorted((root / "chapters").glob("*.ipynb")), made / ".jupyter_cache")
+    notebooks = sorted((root / "chapters").glob("*.ipynb"))
+    ahead = [sys.executable, str(Path(__file__).with_name("execute_ahead.py"))]
+    subprocess.run([*ahead, made / ".jupyter_cache", *notebooks], check=True)
     log_file = made / "book.log"
     status = run_jupyter_book(root, log_file)
     if status != 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -63,3 +64,7 @@ async def execute(path: Path, cache: JupyterCacheAbstract, seats: asyncio.Semaph
     bundle = CacheBundleIn(notebook, str(path), data={"execution_seconds": seconds})
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
     print(f"{path.name}: {seconds:.0f} s", flush=True)
+
+
+if __name__ == "__main__":  # execute_ahead.py CACHE NOTEBOOK...
+    execute_ahead([Path(name) for name in sys.argv[2:]], Path(sys.argv[1]))

@@ -19,8 +19,8 @@ class PageLinks(HTMLParser):
         self.anchors: set[str] = {"", "top"}
         self.links: set[str] = set()
         self.loads: set[str] = set()
-        self.explorer = ""
-        self.controls: dict[str, list[str]] = {}
+        self.explorer = self.control = ""
+        self.controls: dict[str, dict[str, int]] = {}  # name and first place, by explorer
         self.data: dict[str, str] = {}
         self.is_data = False
         self.feed(text)
@@ -36,9 +36,11 @@ class PageLinks(HTMLParser):
             self.loads.add(found[LOADING[tag]])
         if "data-name" in found:
             self.explorer = found["data-name"]
-            self.controls[self.explorer] = []
+            self.controls[self.explorer] = {}
         if "data-control" in found:
-            self.controls[self.explorer].append(found["data-control"])
+            self.control = found["data-control"]
+        if tag == "input" and found.get("type") == "range":
+            self.controls[self.explorer][self.control] = int(found["value"])
         self.is_data = tag == "script" and found.get("type") == "application/json"
 
     def handle_data(self, data: str) -> None:
@@ -49,17 +51,16 @@ class PageLinks(HTMLParser):
         self.is_data = False
 
     def has_position(self, state: str) -> bool:
-        """Whether an explorer can be set to "name:control=key,…", all its controls in order."""
+        """Whether an explorer can be set to "name:control=key,…"; the rest stays as it begins."""
         name, _, settings = state.partition(":")
-        if name not in self.data:
-            return False
-        asked = [tuple(setting.split("=")) for setting in settings.split(",")]
-        if [control for control, *_ in asked] != self.controls[name]:
+        asked = dict(setting.split("=") for setting in settings.split(","))
+        if name not in self.data or not asked.keys() <= self.controls[name].keys():
             return False
         data = json.loads(self.data[name])
         node = data["tree"]
-        for _, key in asked:
+        for control, place in self.controls[name].items():
             keys = [choice[0] for choice in data["lists"][node[0]]]
+            key = asked.get(control, keys[min(place, len(keys) - 1)])
             if key not in keys:
                 return False
             node = node[keys.index(key) + 1]
@@ -131,14 +132,16 @@ def test_a_link_that_no_explorer_can_follow_is_found(tmp_path):
     tree = [0, [1, 0], [2, 1, 2]]  # the second control has one value, and then two
     lists = [[["1", "one"], ["2", "two"]], [["x", "x"]], [["x", "x"], ["y%20z", "y z"]]]
     (tmp_path / "a.html").write_text(
-        '<section data-name="sum"><p data-control="n"></p><p data-control="what"></p>'
+        '<section data-name="sum"><p data-control="n"><input type="range" value="0"></p>'
+        '<p data-control="what"><input type="range" value="0"></p>'
         f'<script type="application/json">{json.dumps({"tree": tree, "lists": lists})}</script>'
         '</section><a href="#sum:n=2,what=y%20z"></a><a href="#sum:n=1,what=y%20z"></a>'
         '<a href="#sum:n=2"></a><a href="#sums:n=2,what=x"></a><a href="#sum:m=2,what=x"></a>'
+        '<a href="#sum:what=y%20z"></a>'
     )
     assert [link.split()[1] for link in broken_links(tmp_path, tmp_path / "a.html")] == [
         "#sum:m=2,what=x",
         "#sum:n=1,what=y%20z",
-        "#sum:n=2",
+        "#sum:what=y%20z",
         "#sums:n=2,what=x",
     ]
