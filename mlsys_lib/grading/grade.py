@@ -230,11 +230,12 @@ class _Run:
         marker = self._chosen[student]
         same_answers = marker.submission == self._saved(student).submission
         self.book.save(verdict, timestamp, same_answers=same_answers)
-        marker.write(course, assignment, student)
-        self.report.graded[verdict.status] += 1
+        # The marker comes last: killed before it, a run is done again, and told again.
         self._journal.append(
             "graded", student=student, status=verdict.status, points=verdict.points
         )
+        marker.write(course, assignment, student)
+        self.report.graded[verdict.status] += 1
 
     def _saved(self, student: str) -> Marker:
         return Marker.read(self.job.course, self.job.assignment, student)

@@ -161,6 +161,25 @@ def test_a_run_that_is_interrupted_goes_on(course, run):
     assert set(all_marks(course)) == {"ada", "bob", "cyd"}
 
 
+class Killed(BaseException):
+    """What no handler of errors takes."""
+
+
+def test_a_run_killed_before_it_could_tell_is_told_by_the_next(course, run, monkeypatch):
+    def killed(journal, event, **details):
+        if event == "graded":
+            raise Killed
+
+    hand_in(course, "ada")
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "append", killed)
+        with pytest.raises(Killed):
+            run()
+    assert run().graded == {"graded": 1}
+    assert ("graded", "ada") in events(course)
+    assert all_marks(course)["ada"][0][1] == 6
+
+
 def test_the_progress_bar_knows_how_many_there_are(course, run):
     seen = {}
 
