@@ -106,7 +106,8 @@ def bring_up_to_date(root: Path) -> int:
     drop_if_changed(made / "pages.key", digest(root, PAGE_INPUTS), *pages)
     notebooks = sorted((root / "chapters").glob("*.ipynb"))
     ahead = [sys.executable, str(Path(__file__).with_name("execute_ahead.py"))]
-    subprocess.run([*ahead, made / ".jupyter_cache", *notebooks], check=True)
+    # It only saves time: whatever goes wrong there, Jupyter Book meets it again and says so.
+    subprocess.run([*ahead, made / ".jupyter_cache", *notebooks], check=False)
     log_file = made / "book.log"
     status = run_jupyter_book(root, log_file)
     if status != 0:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -101,6 +103,23 @@ def test_every_internal_link_leads_to_a_page_and_to_an_anchor_on_it(site):
     pages = pages_of(site)
     assert len(pages) > 5
     assert [link for path in pages for link in broken_links(site, path)] == []
+
+
+def words(markup: str) -> str:
+    """What is left of HTML without tags and without the brackets round a citation."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>|[\[\]]", "", markup)).split())
+
+
+def test_a_work_is_labelled_as_it_is_cited(site):
+    works = (site / "chapters" / "bibliography.html").read_text(encoding="utf-8")
+    entry = r'<div class="citation" id="([^"]+)".*?<span class="label">(.*?)</span>\s*<p>'
+    labels = {anchor: words(label) for anchor, label in re.findall(entry, works, re.DOTALL)}
+    assert len(labels) > 150
+    link = r'<a class="reference internal" href="bibliography.html#([^"]+)"[^>]*>(.*?)</a>'
+    for path in pages_of(site / "chapters"):
+        for anchor, text in re.findall(link, path.read_text(encoding="utf-8"), re.DOTALL):
+            authors, year = labels[anchor].rsplit(", ", 1)
+            assert words(text) in (labels[anchor], authors, year, f"{authors} {year}"), path.name
 
 
 def test_no_page_loads_anything_from_another_host(site):
